@@ -6,7 +6,7 @@
 __all__ = ['tracking_uri', 'connect', 'experiment_id', 'Mirror', 'known_run', 'log_report']
 
 # %% ../nbs/00b_tracking.ipynb #ec0a538d
-import math, os, re, time, warnings
+import logging, math, os, re, time, warnings
 from contextlib import nullcontext
 from pathlib import Path
 from fastcore.basics import patch
@@ -25,6 +25,7 @@ def connect(uri: str=None, # tracking URI; default: `tracking_uri()`
     for name, value in dict(MLFLOW_HTTP_REQUEST_MAX_RETRIES='2', MLFLOW_HTTP_REQUEST_TIMEOUT='10', MLFLOW_DISABLE_TELEMETRY='true').items():
         os.environ.setdefault(name, value)
     import mlflow
+    for noisy in ('mlflow.store.db.utils', 'alembic'): logging.getLogger(noisy).setLevel(logging.WARNING)
     uri = uri or tracking_uri()
     path = Path(uri.removeprefix('sqlite:///')) if uri.startswith('sqlite:') else None
     if path: path.parent.mkdir(parents=True, exist_ok=True)

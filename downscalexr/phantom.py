@@ -6,8 +6,8 @@
 __all__ = ['FIELD_MM', 'MU', 'LETTER_R', 'REPLACES', 'between', 'draw', 'Anatomy', 'Film', 'root', 'ellipsoid', 'soft_ellipsoid',
            'tube', 'union', 'sigmoid', 'cloud', 'grid', 'body', 'cage', 'below_dome', 'mediastinum', 'lungs',
            'rib_bands', 'ribs', 'spine', 'girdle', 'gas', 'marker', 'vessels', 'Opacity', 'inside_lung', 'draw_opacity',
-           'window', 'opacity_path', 'line_integral', 'layers', 'detect', 'develop', 'radiograph', 'draw_patient',
-           'Phantom', 'check_phantom', 'make_phantom']
+           'span', 'window', 'opacity_path', 'line_integral', 'layers', 'detect', 'develop', 'radiograph',
+           'draw_patient', 'Phantom', 'check_phantom', 'make_phantom']
 
 # %% ../nbs/01a_phantom.ipynb #ca770570
 import math
@@ -137,7 +137,11 @@ def cloud(x, y, # coordinates, mm
     n = int(2*FIELD_MM/cell) + 2
     lattice = np.random.default_rng(seed).standard_normal((n, n), dtype=np.float32)
     lattice = ndimage.gaussian_filter(lattice, .7, mode='wrap')
-    return ndimage.map_coordinates(lattice/lattice.std(), np.stack([y, x])/cell + n/2, order=1, mode='grid-wrap')
+    u, v = (np.clip(c/cell + n/2, 0, n - 1.001) for c in (x, y))
+    col, row = u.astype(np.int32), v.astype(np.int32)
+    flat, at, u, v = lattice.ravel()/lattice.std(), row*n + col, u - col.astype(np.float32), v - row.astype(np.float32)
+    upper, lower = flat[at]*(1 - u) + flat[at + 1]*u, flat[at + n]*(1 - u) + flat[at + n + 1]*u
+    return upper*(1 - v) + lower*v # bilinear
 
 def grid(image_size: int, # pixels per side
          rotation_deg: float=0., # of the patient in the field
@@ -308,13 +312,18 @@ def draw_opacity(a: Anatomy,
     return Opacity(tuple(blobs), float(filled), mottle, grain, int(rng.integers(2**31)))
 
 # %% ../nbs/01a_phantom.ipynb #ee13aa1e
+def span(hit: np.ndarray, # (n,) bool
+        ) -> slice: # from the first True to the last
+    "The part of an axis where something is; the rest need not be computed."
+    i = np.flatnonzero(hit)
+    return slice(i[0], i[-1] + 1) if len(i) else slice(0)
+
 def window(x, y, # coordinates, mm; nearly aligned with the array
            cx: float, cy: float, r: float, # a disc, mm
           ) -> tuple: # two slices that hold it
     "The part of the film near a place, so that small things cost little."
-    near = lambda ends, c: np.flatnonzero((ends.min(0) < c + r) & (ends.max(0) > c - r))
-    rows, cols = near(np.stack([y[:, 0], y[:, -1]]), cy), near(np.stack([x[0], x[-1]]), cx)
-    return tuple(slice(i[0], i[-1] + 1) if len(i) else slice(0) for i in (rows, cols))
+    near = lambda ends, c: span((ends.min(0) < c + r) & (ends.max(0) > c - r))
+    return near(np.stack([y[:, 0], y[:, -1]]), cy), near(np.stack([x[0], x[-1]]), cx)
 
 def opacity_path(o: Opacity|None, # None for a healthy child
                  lung, # mm of lung along each ray
@@ -326,8 +335,9 @@ def opacity_path(o: Opacity|None, # None for a healthy child
     for cx, cy, rx, ry, rz in o.blobs:
         at = window(x, y, cx, cy, max(rx, ry))
         depth[at] += soft_ellipsoid(x[at], y[at], cx, cy, rx, ry, rz)
-    depth = np.maximum(depth*(1 + o.mottle*cloud(x, y, o.texture, o.grain)) - 1, 0)
-    return o.filled*lung*(1 - np.exp(-depth/np.maximum(lung, 1e-3)))
+    at = span(depth.any(1)), span(depth.any(0))
+    depth[at] *= np.maximum(1 + o.mottle*cloud(x[at], y[at], o.texture, o.grain), 0)
+    return np.maximum(o.filled*lung*(1 - np.exp(-depth/np.maximum(lung, 1e-3))) - 1, 0)
 
 # %% ../nbs/01a_phantom.ipynb #d089988d
 REPLACES = dict(body=('soft', 'air'), lungs=('lung', 'soft'), gas=('air', 'soft'), ribs=('bone', 'soft'), spine=('bone', 'soft'), girdle=('bone', 'soft'),
@@ -349,8 +359,10 @@ def layers(a: Anatomy, f: Film,
     skin = body(a, x, y)*(1 + .05*cloud(x, y, a.texture, 24.))
     paths = dict(body=skin, lungs=lungs(a, f, x, y), ribs=ribs(a, x, y), spine=spine(a, x, y), girdle=girdle(a, x, y), gas=gas(a, x, y))
     for name in ('ribs', 'spine', 'girdle', 'gas'): paths[name] = paths[name]*np.minimum(skin/20, 1) # nothing sticks out of the skin
-    paths['vessels'] = vessels(a, f, x, y)*np.minimum(paths['lungs']/20, 1)
-    paths['opacity'] = opacity_path(o, paths['lungs'], x, y)
+    air, at = paths['lungs'], (span(paths['lungs'].any(1)), span(paths['lungs'].any(0)))
+    paths['vessels'] = np.zeros_like(air)
+    paths['vessels'][at] = vessels(a, f, x[at], y[at])*np.minimum(air[at]/20, 1)
+    paths['opacity'] = opacity_path(o, air, x, y)
     return {name: a.size*path for name, path in paths.items()} | dict(marker=marker(f, *grid(image_size)))
 
 # %% ../nbs/01a_phantom.ipynb #4683f76b

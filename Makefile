@@ -1,4 +1,5 @@
 # Two commands: `make train` and `make test`. `make` alone lists all.
+# On Linux pip takes the CUDA build of PyTorch (8 GB in all); with PIP_EXTRA_INDEX_URL set to PyTorch's index of CPU wheels it takes the CPU build (2 GB).
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -21,8 +22,11 @@ help: ## list the commands
 
 setup: $(READY) ## create .venv and install, once
 
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
 $(READY): constraints.txt settings.ini setup.py
-	@PYTHON='$(PYTHON)' VENV='$(VENV)' NEEDED_MB='$(NEEDED_MB)' bash .ci/setup
+	@HERE='$(CURDIR)' PYTHON='$(PYTHON)' VENV='$(VENV)' NEEDED_MB='$(NEEDED_MB)' bash .ci/setup
 
 train: setup ## train every variant, benchmark, compare
 	@$(BIN)/downscalexr_study $(STUDY_FLAGS)
@@ -36,7 +40,8 @@ readme: setup ## write README.md from nbs/index.ipynb
 
 docs: setup ## render the site to _docs (needs Quarto)
 	@command -v quarto >/dev/null || { echo 'make docs: quarto is not installed; see quarto.org.'; exit 1; }
-	@PATH="$(abspath $(BIN)):$$PATH" nbdev_docs
+	@$(BIN)/python .ci/readme.py # newer than index.ipynb, so nbdev_docs keeps it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" nbdev_docs
 
 clean: ## remove .venv and build leftovers; runs and data stay
 	rm -rf $(VENV) build dist _docs _proc *.egg-info

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, pandas as pd
 from scipy.special import logit
-from .core import atomic_write, home, looks, read_json, read_jsonl, shown, write_json
+from .core import atomic_write, read_json, read_jsonl, shown, write_json
 from .downsample import operators
 from .metrics import auroc, average_precision, cluster_bootstrap, paired_difference, rate, seed_interval
 from .train import flat_metrics
@@ -138,9 +138,12 @@ def test_summary(r: Results, # from `load_results`
 def seed_summary(r: Results, # from `load_results`
                  columns: tuple=('train_at_half_accuracy', 'train_auroc', 'val_auroc', 'val_at_half_accuracy', 'best_epoch'), # of runs.csv
                 ) -> pd.DataFrame: # variant, metric, mean, low, high
-    "Mean over seeds with Student's t interval, for what is not the test folder; no interval for one seed."
+    "Mean over seeds with Student's t interval, for what is not the test folder; no interval for one seed, and shares end at 0 and 1."
     rows = [(v, c, *seed_interval(g[c])) for v, g in r.runs.groupby('downsample', sort=False) for c in columns]
-    return pd.DataFrame(rows, columns=['variant', 'metric', 'mean', 'low', 'high'])
+    table = pd.DataFrame(rows, columns=['variant', 'metric', 'mean', 'low', 'high'])
+    share = table['mean'] <= 1
+    table.loc[share, ['low', 'high']] = table.loc[share, ['low', 'high']].clip(0, 1)
+    return table
 
 # %% ../nbs/05a_results.ipynb #0a1c5b6b
 def cost_summary(r: Results, # with a benchmark

@@ -82,7 +82,7 @@ def notebook_faults(nb) -> list[str]:
     code = [c for c in nb.cells if c.cell_type == 'code']
     stored = outputs_text(nb)
     longest = max([len(c.source.splitlines()) for c in code if exports(c)], default=0)
-    here = re.search(r'/(work|root|tmp|home|farm)/\w+', stored) or re.search(r'/(work|root|home|farm)/\w+', '\n'.join(c.source for c in nb.cells))
+    here = re.search(r'/(work|root|tmp|home|farm)/\w+', stored) or re.search(r'/(work|root|farm)/\w+', '\n'.join(c.source for c in nb.cells))
     first = nb.cells[0]
     faults = {
         'metadata has no kernelspec.language, papermill needs it': nb.metadata.get('kernelspec', {}).get('language') != 'python',

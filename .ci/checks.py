@@ -1,9 +1,11 @@
-"All checks of `make test`, one after another. Closes with a line `N passed, N failed`."
+"All checks of `make test`, one after another; names on the command line choose some. Closes with a line `N passed, N failed`."
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,12 +15,16 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 SCRATCH = Path(tempfile.mkdtemp(prefix='downscalexr-checks-'))
 NOTEBOOKS = sorted((ROOT/'nbs').glob('*.ipynb'))
+PAGES = [*NOTEBOOKS, *(ROOT/name for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'))]
 VARIANTS = ('avgpool', 'maxpool', 'strided')
+LONGEST_S = 900  # a command that takes longer hangs
 CHECKS = []
 
 
@@ -38,9 +44,14 @@ def sh(*command, cwd=ROOT, ok=True, home=None, data=False, **env) -> str:
     full = {k: v for k, v in os.environ.items() if not k.startswith(('MLFLOW_', 'DOWNSCALEXR_')) and k != 'PYTHONPATH'}
     full |= {'PATH': f'{BIN}{os.pathsep}{full["PATH"]}', 'DOWNSCALEXR_HOME': str(home or SCRATCH/'home'), 'OMP_NUM_THREADS': '1', **env}
     if data and 'DOWNSCALEXR_DATA' in os.environ: full['DOWNSCALEXR_DATA'] = os.environ['DOWNSCALEXR_DATA']
-    done = subprocess.run([str(c) for c in command], cwd=cwd, env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    need((done.returncode == 0) == ok, f'exit code {done.returncode} of {" ".join(map(str, command))[:200]}\n{done.stdout[-3000:]}')
-    return done.stdout
+    words = [str(c) for c in command]
+    with subprocess.Popen(words, cwd=cwd, env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as p:
+        try: said = p.communicate(timeout=LONGEST_S)[0]
+        except BaseException:  # too long, or Ctrl-C: leave nothing running
+            os.killpg(p.pid, signal.SIGKILL)
+            raise
+    need((p.returncode == 0) == ok, f'exit code {p.returncode} of {" ".join(words)[:200]}\n{said[-3000:]}')
+    return said
 
 
 def digests(*patterns) -> dict:
@@ -60,24 +71,40 @@ def outputs_text(nb) -> str:
     return json.dumps([{k: v for k, v in o.get('data', o).items() if k != 'image/png'} for c in nb.cells for o in c.get('outputs', [])])
 
 
+def exports(cell) -> bool:
+    "Whether a code cell goes into the package; directives stand at its top."
+    top = re.match(r'(?:\s*#\|.*\n?)*', cell.source)[0]
+    return cell.cell_type == 'code' and re.search(r'#\|\s*exports?\b', top) is not None
+
+
+def notebook_faults(nb) -> list[str]:
+    "What is wrong with one notebook as it is stored."
+    code = [c for c in nb.cells if c.cell_type == 'code']
+    stored = outputs_text(nb)
+    longest = max([len(c.source.splitlines()) for c in code if exports(c)], default=0)
+    here = re.search(r'/(work|root|tmp|home|farm)/\w+', stored) or re.search(r'/(work|root|farm)/\w+', '\n'.join(c.source for c in nb.cells))
+    first = nb.cells[0]
+    faults = {
+        'metadata has no kernelspec.language, papermill needs it': nb.metadata.get('kernelspec', {}).get('language') != 'python',
+        'an error is stored': any(o.output_type == 'error' for c in code for o in c.outputs),
+        'a warning is stored': '"stderr"' in stored,
+        'a progress bar is stored': re.search(r'\bit/s|s/it\b|widget-view|\d%\|', stored),
+        f'a path of this machine is stored: {here and here[0]}': here,
+        f'{len(nb.cells)} cells, 60 at most': len(nb.cells) > 60,
+        f'an exported cell of {longest} lines, 40 at most': longest > 40,
+        'the first cell must be a title and one line after ">"': first.cell_type != 'markdown' or not re.fullmatch(r'# .+\n\n> .+', first.source),
+    }
+    return [fault for fault, found in faults.items() if found]
+
+
 @check
 def notebooks():
-    "notebooks: clean, readable, no errors, paths or progress bars stored"
+    "notebooks: clean and readable; no errors, paths or progress bars stored"
     before = digests('nbs/*.ipynb')
     sh(BIN/'nbdev_clean')
     unchanged(before, digests('nbs/*.ipynb'), 'nbdev_clean')
-    for path in NOTEBOOKS:
-        nb = nbformat.read(path, as_version=4)
-        code = [c for c in nb.cells if c.cell_type == 'code']
-        stored = outputs_text(nb)
-        need(nb.metadata.kernelspec.get('language') == 'python', f'{path.name}: metadata has no kernelspec.language, papermill needs it')
-        need(not any(o.output_type == 'error' for c in code for o in c.outputs), f'{path.name}: an error is stored')
-        need(not (found := re.search(r'/(work|root|tmp|home)/\w+', stored)), f'{path.name}: a path of this machine is stored: {found and found[0]}')
-        need(not re.search(r'it/s|widget-view|[0-9]%\|', stored), f'{path.name}: a progress bar is stored')
-        need('"stderr"' not in stored, f'{path.name}: a warning is stored')
-        need(len(nb.cells) <= 60, f'{path.name}: {len(nb.cells)} cells, 60 at most')
-        long = max([len(c.source.splitlines()) for c in code if c.source.startswith(('#| export', '#|export'))], default=0)
-        need(long <= 40, f'{path.name}: an exported cell of {long} lines, 40 at most')
+    faults = [f'{path.name}: {fault}' for path in NOTEBOOKS for fault in notebook_faults(nbformat.read(path, as_version=4))]
+    need(not faults, '\n'.join(faults))
     tags = [c for c in nbformat.read(ROOT/'nbs'/'03_train.ipynb', as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
     need(len(tags) == 1, f'03_train.ipynb: {len(tags)} cells tagged parameters, not 1')
 
@@ -93,28 +120,47 @@ def export():
     need(modules == exported, f'modules without a notebook or the reverse: {sorted(modules ^ exported)}')
 
 
-@check
-def docs():
-    "docs: YAML, navigation, title cells, links, README"
-    for path in [ROOT/'_quarto.yml', ROOT/'nbs'/'sidebar.yml', *(ROOT/'.github'/'workflows').glob('*.yml')]: yaml.safe_load(path.read_text(encoding='utf-8'))
-    need((ROOT/'nbs'/'_quarto.yml').is_symlink() and (ROOT/'nbs'/'_quarto.yml').read_text() == (ROOT/'_quarto.yml').read_text(), 'nbs/_quarto.yml must be a link to ../_quarto.yml')
-    listed = set(re.findall(r'[\w/]+\.ipynb', (ROOT/'nbs'/'sidebar.yml').read_text()))
-    need(listed == {p.name for p in NOTEBOOKS}, f'sidebar.yml and the notebooks differ: {sorted(listed ^ {p.name for p in NOTEBOOKS})}')
-    for path in NOTEBOOKS:
-        first = nbformat.read(path, as_version=4).cells[0]
-        need(first.cell_type == 'markdown' and re.fullmatch(r'# .+\n\n> .+', first.source), f'{path.name}: the first cell must be a title and one line after ">"')
-    for path in [*NOTEBOOKS, ROOT/'README.md', ROOT/'CONTRIBUTING.md', ROOT/'CHANGELOG.md']: broken_links(path)
-    sh(sys.executable, ROOT/'.ci'/'readme.py', '--check')
-    sh(BIN/'nbdev_proc_nbs')
-    shutil.rmtree(ROOT/'_proc', ignore_errors=True)
-
-
-def broken_links(path: Path):
-    "Fail on relative links and images that lead nowhere."
+def broken_links(path: Path) -> list[str]:
+    "Relative links and images of a page that lead nowhere."
     text = path.read_text(encoding='utf-8')
     if path.suffix == '.ipynb': text = '\n'.join(c.source for c in nbformat.reads(text, as_version=4).cells if c.cell_type == 'markdown')
-    for target in re.findall(r'\]\((?!https?:|#|mailto:)([^)#\s]+)', text):
-        need((path.parent/target).exists(), f'{path.name}: the link to {target} leads nowhere')
+    text = re.sub(r'```.*?```|`[^`\n]*`', '', text, flags=re.DOTALL)
+    targets = re.findall(r'\]\(([^)#\s]+)|<(?:img|a)\s[^>]*?(?:src|href)="([^"#]+)', text)
+    return [f'{path.name}: the link to {t} leads nowhere' for t in map(''.join, targets) if not re.match(r'https?:|mailto:', t) and not (path.parent/t).exists()]
+
+
+@check
+def docs():
+    "docs: YAML, navigation, links, README, and the step before Quarto"
+    quarto, link, sidebar = ROOT/'_quarto.yml', ROOT/'nbs'/'_quarto.yml', ROOT/'nbs'/'sidebar.yml'
+    workflows = sorted((ROOT/'.github'/'workflows').glob('*.yml'))
+    need([p.name for p in workflows] == ['docs.yml', 'test.yml'], '.github/workflows must hold docs.yml and test.yml')
+    for path in (quarto, sidebar, *workflows): need(isinstance(yaml.safe_load(path.read_text(encoding='utf-8')), dict), f'{path.name} is not a YAML mapping')
+    need(link.is_symlink() and os.readlink(link) == '../_quarto.yml' and link.read_text() == quarto.read_text(), 'nbs/_quarto.yml must be a link to ../_quarto.yml')
+    listed = re.findall(r'[\w/]+\.ipynb', sidebar.read_text())
+    need(sorted(listed) == [p.name for p in NOTEBOOKS], f'sidebar.yml and the notebooks differ: {sorted(set(listed) ^ {p.name for p in NOTEBOOKS}) or "one is listed twice"}')
+    faults = [fault for path in PAGES for fault in broken_links(path)]
+    need(not faults, '\n'.join(faults))
+    sh(sys.executable, ROOT/'.ci'/'readme.py', '--check')
+    processed()
+
+
+def processed():
+    "Run nbdev's own step before Quarto (nbdev_proc_nbs would try to install Quarto) on a copy, and see every page come out."
+    copy = copy_source('docs')
+    sh(sys.executable, '-c', 'from nbdev.serve import proc_nbs; proc_nbs()', cwd=copy)
+    pages = {p.name for p in (copy/'_proc').glob('*.ipynb')}
+    need(pages == {p.name for p in NOTEBOOKS}, f'nbdev did not process {sorted({p.name for p in NOTEBOOKS} ^ pages)}')
+
+
+def copy_source(name: str) -> Path:
+    "The working tree as it is, less what git ignores, in a folder of its own."
+    files = subprocess.run(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for file in filter(None, files.split('\0')):
+        target = SCRATCH/name/file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT/file).exists(): shutil.copy2(ROOT/file, target, follow_symlinks=False)
+    return SCRATCH/name
 
 
 @check
@@ -200,11 +246,33 @@ def study():
     need(len(pictures) >= 10, f'{len(pictures)} figures, at least 10 expected')
 
 
+def requirements(name: str, extras: set[str]) -> list[Requirement]:
+    "What an installed distribution asks for on this Python, with these extras."
+    wanted = [Requirement(r) for r in importlib.metadata.requires(name) or []]
+    return [r for r in wanted if not r.marker or any(r.marker.evaluate({'extra': e}) for e in {'', *extras})]
+
+
+@check
+def pins():
+    "pins: every direct and indirect package stands in constraints.txt with the version that is installed"
+    lines = (line.split('#')[0].strip() for line in (ROOT/'constraints.txt').read_text().splitlines())
+    pinned = {canonicalize_name(name): version for name, version in (line.split('==') for line in lines if line)}
+    todo, seen = [Requirement('downscalexr[dev]'), Requirement('pip')], set()
+    while todo:
+        r = todo.pop()
+        new = {(canonicalize_name(r.name), e) for e in {'', *r.extras}} - seen
+        seen |= new
+        if new: todo += requirements(r.name, r.extras)
+    found = {name: importlib.metadata.version(name).split('+')[0] for name, _ in seen if name != 'downscalexr'}
+    faults = [f'{name}: {version} installed, {pinned.get(name, "nothing")} pinned' for name, version in sorted(found.items()) if pinned.get(name) != version]
+    need(not faults, '\n'.join(faults))
+    return f'ok, {len(found)} packages'
+
+
 @check
 def wheel():
     "wheel: builds, and every module imports outside the checkout"
-    copy = SCRATCH/'source'
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns('.venv', '.git', 'data', 'runs', 'mlartifacts', '*.egg-info', 'build', '_proc', '_docs'), symlinks=True)
+    copy = copy_source('wheel')
     sh(sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', SCRATCH/'dist', copy, cwd=SCRATCH)
     built = next((SCRATCH/'dist').glob('*.whl'))
     sh(sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target', SCRATCH/'site', built, cwd=SCRATCH)
@@ -217,17 +285,36 @@ def wheel():
     sh(sys.executable, '-c', code, cwd=SCRATCH, PYTHONPATH=str(SCRATCH/'site'))
 
 
+def written() -> set:
+    "Every file of the checkout that a check could leave behind."
+    skip = {'.git', '.venv', '__pycache__', '.ipynb_checkpoints'}
+    return {p for p in ROOT.rglob('*') if not skip & set(p.relative_to(ROOT).parts)}
+
+
+FILES = written()
+
+
+@check
+def tree():
+    "tree: the checks left no file in the checkout"
+    left = sorted(str(p.relative_to(ROOT)) for p in written() - FILES)
+    need(not left, 'new: ' + ', '.join(left[:20]))
+
+
 def main() -> int:
     "Run the checks named on the command line, or all of them."
+    names = [f.__name__ for f in CHECKS]
+    if unknown := sorted(set(sys.argv[1:]) - set(names)): sys.exit(f'no check is called {", ".join(unknown)}; there are {", ".join(names)}')
     chosen = [f for f in CHECKS if not sys.argv[1:] or f.__name__ in sys.argv[1:]]
     failed = 0
-    for f in chosen:
-        start = time.monotonic()
-        print(f'… {f.__doc__}', flush=True)
-        try: said = f() or 'ok'
-        except Exception as e: failed, said = failed + 1, f'FAILED: {e}'
-        print(f'  {said} ({time.monotonic() - start:.0f} s)', flush=True)
-    shutil.rmtree(SCRATCH, ignore_errors=True)
+    try:
+        for f in chosen:
+            start = time.monotonic()
+            print(f.__doc__, flush=True)
+            try: said = f() or 'ok'
+            except Exception as e: failed, said = failed + 1, f'FAILED ({f.__name__}): {e if isinstance(e, AssertionError) else repr(e)}'
+            print(f'  {said} ({time.monotonic() - start:.0f} s)', flush=True)
+    finally: shutil.rmtree(SCRATCH, ignore_errors=True)
     print(f'{len(chosen) - failed} passed, {failed} failed')
     return int(failed > 0)
 

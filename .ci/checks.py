@@ -216,7 +216,7 @@ def papermill_short():
 def papermill_refuses():
     "papermill: a misspelt name, an unknown variant and a wrong type fail and say what is valid"
     for words, message in ((('-p', 'downsampel', 'maxpool'), 'Valid: downsample, arch'), (('-p', 'downsample', 'maxpol'), 'avgpool, maxpool, strided'), (('-p', 'epochs', 'many'), 'epochs must be int')):
-        said = papermill(*words, *TINY[4:], name='refused', ok=False)
+        said = papermill(*TINY[6:], *words, name='refused', ok=False)
         need(message in said, f'{words} failed without naming what is valid:\n{said[-1500:]}')
         need(not (SCRATCH/'refused'/'runs').exists(), f'{words} left a run behind')
 

@@ -92,7 +92,7 @@ def main(args: list[str]|None=None, # words of the command; default: those of th
     try:
         names = study_names(a.runs, a.all)
         ensure_benchmark(a.runs, names, a.repeats)
-        r = load_results(collect(a.runs, out/'results', names))
+        r = load_results(collect(a.runs, out, names))
     except (ValueError, FileNotFoundError) as e: sys.exit(f'downscalexr_report: {e}')
     print(summary_text(r, save_report(r, out, a.experiment), a.runs, out))
     return 0

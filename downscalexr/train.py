@@ -78,7 +78,6 @@ def assigned_names(source: str, # Python text of a cell
     targets = [t for n in nodes if isinstance(n, ast.Assign) for t in n.targets] + [n.target for n in nodes if isinstance(n, ast.AnnAssign)]
     return {t.id for t in targets if isinstance(t, ast.Name)}
 
-# %% ../nbs/03_train.ipynb #ca2f7a41
 def given_parameters(namespace: dict, # the notebook's globals
                      previous: str, # text of the cell before
                     ) -> TrainConfig: # checked

@@ -1,0 +1,47 @@
+# Two commands: `make train` and `make test`. `make` alone lists all.
+# On Linux pip takes the CUDA build of PyTorch (8 GB in all); with PIP_EXTRA_INDEX_URL set to PyTorch's index of CPU wheels it takes the CPU build (2 GB).
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c 'import sys; print("$(p)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+NEEDED_MB := 4000
+
+# what `make train` passes on, where it is set
+STUDY_FLAGS = $(if $(DOWNSAMPLE),--downsample $(DOWNSAMPLE)) $(if $(ARCH),--arch $(ARCH)) $(if $(IMAGE_SIZE),--image-size $(IMAGE_SIZE)) \
+  $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SOURCE),--source $(SOURCE)) $(if $(JOBS),--jobs $(JOBS))
+
+.PHONY: help setup train test readme docs clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
+	@echo '  Variables of make train: DOWNSAMPLE="maxpool strided" IMAGE_SIZE=128 EPOCHS=5 SEEDS=3 SOURCE=phantom JOBS=2'
+
+setup: $(READY) ## create .venv and install, once
+
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+$(READY): constraints.txt settings.ini setup.py
+	@HERE='$(CURDIR)' PYTHON='$(PYTHON)' VENV='$(VENV)' NEEDED_MB='$(NEEDED_MB)' bash .ci/setup
+
+train: setup ## train every variant, benchmark, compare
+	@$(BIN)/downscalexr_study $(STUDY_FLAGS)
+	@$(BIN)/downscalexr_report
+
+test: setup ## all checks, as CI runs them
+	@$(BIN)/python .ci/checks.py
+
+readme: setup ## write README.md from nbs/index.ipynb
+	@$(BIN)/python .ci/readme.py
+
+docs: setup ## render the site to _docs (needs Quarto)
+	@command -v quarto >/dev/null || { echo 'make docs: quarto is not installed; see quarto.org.'; exit 1; }
+	@$(BIN)/python .ci/readme.py # newer than index.ipynb, so nbdev_docs keeps it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" nbdev_docs
+
+clean: ## remove .venv and build leftovers; runs and data stay
+	rm -rf $(VENV) build dist _docs _proc *.egg-info

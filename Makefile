@@ -14,7 +14,7 @@ NEEDED_MB := 4000
 STUDY_FLAGS = $(if $(DOWNSAMPLE),--downsample $(DOWNSAMPLE)) $(if $(ARCH),--arch $(ARCH)) $(if $(IMAGE_SIZE),--image-size $(IMAGE_SIZE)) \
   $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SOURCE),--source $(SOURCE)) $(if $(JOBS),--jobs $(JOBS))
 
-.PHONY: help setup train test readme docs clean
+.PHONY: help setup train test readme outputs docs clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -37,6 +37,9 @@ test: setup ## all checks, as CI runs them
 
 readme: setup ## write README.md from nbs/index.ipynb
 	@$(BIN)/python .ci/readme.py
+
+outputs: setup ## run notebooks and store their outputs: make outputs NOTEBOOKS="01_data 05_analysis"
+	@$(BIN)/python .ci/outputs.py $(NOTEBOOKS)
 
 docs: setup ## render the site to _docs (needs Quarto)
 	@command -v quarto >/dev/null || { echo 'make docs: quarto is not installed; see quarto.org.'; exit 1; }

@@ -104,9 +104,9 @@ def notebooks():
     sh(BIN/'nbdev_clean')
     unchanged(before, digests('nbs/*.ipynb'), 'nbdev_clean')
     faults = [f'{path.name}: {fault}' for path in NOTEBOOKS for fault in notebook_faults(nbformat.read(path, as_version=4))]
+    tagged = [c for c in nbformat.read(ROOT/'nbs'/'03_train.ipynb', as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
+    if len(tagged) != 1: faults.append(f'03_train.ipynb: {len(tagged)} cells tagged parameters, not 1')
     need(not faults, '\n'.join(faults))
-    tags = [c for c in nbformat.read(ROOT/'nbs'/'03_train.ipynb', as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
-    need(len(tags) == 1, f'03_train.ipynb: {len(tags)} cells tagged parameters, not 1')
 
 
 @check
@@ -216,7 +216,7 @@ def papermill_short():
 def papermill_refuses():
     "papermill: a misspelt name, an unknown variant and a wrong type fail and say what is valid"
     for words, message in ((('-p', 'downsampel', 'maxpool'), 'Valid: downsample, arch'), (('-p', 'downsample', 'maxpol'), 'avgpool, maxpool, strided'), (('-p', 'epochs', 'many'), 'epochs must be int')):
-        said = papermill(*words, *TINY[4:], name='refused', ok=False)
+        said = papermill(*TINY[6:], *words, name='refused', ok=False)
         need(message in said, f'{words} failed without naming what is valid:\n{said[-1500:]}')
         need(not (SCRATCH/'refused'/'runs').exists(), f'{words} left a run behind')
 

@@ -133,24 +133,24 @@ def seed_interval(values, # (S,), one per seed
     return float(v.mean()), float(v.mean() - half), float(v.mean() + half)
 
 # %% ../nbs/00a_metrics.ipynb #6f3b0abd
-def _resamples(patients, n_seeds: int, n_boot: int, seed: int) -> tuple[np.ndarray, np.ndarray]: # (B, N) per image, (B, S) per seed
-    "How often each image and each seed is drawn in each resample."
+def _resamples(patients, n_seeds: int, n_boot: int, seed: int) -> tuple[np.ndarray, np.ndarray]: # (B, N) and (B,)
+    "How often each image is drawn in each resample, and Student's t for the seeds."
     rng = np.random.default_rng(derive_seed(seed, 'bootstrap'))
     names, who = np.unique(np.asarray(patients), return_inverse=True)
-    drawn = lambda n: rng.multinomial(n, np.full(n, 1/n), size=n_boot)
-    return drawn(len(names))[:, who], drawn(n_seeds)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1/len(names)), size=n_boot)
+    return drawn[:, who], rng.standard_t(n_seeds - 1, n_boot) if n_seeds > 1 else np.zeros(n_boot)
 
 # %% ../nbs/00a_metrics.ipynb #42f2627f
-def _resampled(labels, logits, statistic, images, seeds) -> np.ndarray: # (B,)
-    "The statistic averaged over the drawn seeds, in every resample."
-    per_seed = np.stack([statistic(labels, z, images) for z in np.atleast_2d(logits)], axis=1)
-    return np.where(seeds > 0, per_seed*seeds, 0).sum(1)/seeds.sum(1)
+def _per_seed(labels, logits, statistic, images) -> np.ndarray: # (B, S)
+    "The statistic of each seed in every resample."
+    return np.stack([statistic(labels, z, images) for z in np.atleast_2d(logits)], axis=1)
 
-def _percentiles(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    "The middle share of the defined resamples; NaN where none is."
+def _percentiles(per_seed: np.ndarray, t: np.ndarray, confidence: float) -> tuple[float, float]:
+    "The middle share of the defined resamples of the mean over seeds; NaN where none is."
+    n = per_seed.shape[1]
+    values = per_seed.mean(1) + (t*per_seed.std(1, ddof=1)/np.sqrt(n) if n > 1 else 0)
     values = values[np.isfinite(values)]
-    if not len(values): return np.nan, np.nan
-    low, high = np.quantile(values, [(1 - confidence)/2, (1 + confidence)/2])
+    low, high = np.quantile(values, [(1 - confidence)/2, (1 + confidence)/2]) if len(values) else (np.nan, np.nan)
     return float(low), float(high)
 
 # %% ../nbs/00a_metrics.ipynb #cfb38684
@@ -162,10 +162,12 @@ def cluster_bootstrap(labels, # (N,), 0 or 1
                       seed: int=0, # of the resampling; equal seeds draw equal patients
                       confidence: float=0.95, # share of the resamples between the bounds
                      ) -> tuple[float, float]: # low, high
-    "Percentile interval over resampled patients and, where there are several, seeds."
+    "Percentile interval over patients and, where there are several, seeds; shares stay in [0, 1], counts above 0."
     if len(patients) != len(labels): raise ValueError(f'{len(patients)} patients for {len(labels)} labels')
-    images, seeds = _resamples(patients, len(np.atleast_2d(logits)), n_boot, seed)
-    return _percentiles(_resampled(labels, logits, statistic, images, seeds), confidence)
+    images, t = _resamples(patients, len(np.atleast_2d(logits)), n_boot, seed)
+    per_seed = _per_seed(labels, logits, statistic, images)
+    low, high = _percentiles(per_seed, t, confidence)
+    return max(low, 0.), high if (per_seed > 1).any() else min(high, 1.)
 
 # %% ../nbs/00a_metrics.ipynb #a5d77be1
 def rate(name: str, # accuracy, f1, precision, recall, specificity, tp, fp, tn or fn
@@ -189,9 +191,9 @@ def paired_difference(labels, # (N,), 0 or 1
                       seed: int=0, # of the resampling
                       confidence: float=0.95, # share of the resamples between the bounds
                      ) -> tuple[float, float]: # low, high of A minus B
-    "Percentile interval of a difference, with the same patients and seeds drawn for both."
+    "Percentile interval of a difference, paired by patient and by seed."
     if np.shape(logits_a) != np.shape(logits_b): raise ValueError(f'A has logits {np.shape(logits_a)}, B {np.shape(logits_b)}: compare the same images and seeds')
     if len(patients) != len(labels): raise ValueError(f'{len(patients)} patients for {len(labels)} labels')
-    drawn = _resamples(patients, len(np.atleast_2d(logits_a)), n_boot, seed)
-    a, b = (_resampled(labels, z, statistic, *drawn) for z in (logits_a, logits_b))
-    return _percentiles(a - b, confidence)
+    images, t = _resamples(patients, len(np.atleast_2d(logits_a)), n_boot, seed)
+    a, b = (_per_seed(labels, z, statistic, images) for z in (logits_a, logits_b))
+    return _percentiles(a - b, t, confidence)

@@ -110,10 +110,11 @@ def load_results(folder: str|Path, # as `collect` wrote it
 def test_logits(r: Results, # from `load_results`
                 variant: str, # one of `r.variants`
                 at: str='at_half', # 'at_half': threshold 0.5; 'at_val': the run's own, from validation
+                seeds: list[int]|None=None, # only these; default: all the variant has
                ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # labels (N,), logits (S, N), patients (N,)
     "The test folder as the bootstrap wants it; logits are shifted so that 0 is the threshold."
     p = r.predictions[(r.predictions.split == 'test') & (r.predictions.downsample == variant)]
-    wide = p.pivot(index='file', columns='seed', values='logit').sort_index()
+    wide = p[p.seed.isin(p.seed if seeds is None else seeds)].pivot(index='file', columns='seed', values='logit').sort_index()
     who = p.drop_duplicates('file').set_index('file').loc[wide.index]
     thresholds = r.runs[r.runs.downsample == variant].set_index('seed').threshold.loc[wide.columns].to_numpy()
     shift = logit(thresholds)[:, None] if at == 'at_val' else 0.
@@ -202,10 +203,12 @@ def comparison_table(r: Results, # from `load_results`
 def differences(r: Results, # from `load_results`
                 metrics: tuple=('auroc', 'accuracy', 'recall', 'specificity', 'fp'), # AUC and rates or counts at 0.5
                ) -> pd.DataFrame: # a, b, metric, mean, low, high, higher (seeds in which a is higher), n_seeds
-    "Every variant minus every other, seeds and patients paired."
+    "Every variant minus every other over the seeds both have, seeds and patients paired; a pair without a common seed is left out."
     rows = []
     for b, a in itertools.combinations(r.variants, 2):
-        (labels, za, who), (_, zb, _) = test_logits(r, a), test_logits(r, b)
+        both = sorted(set.intersection(*(set(r.runs.seed[r.runs.downsample == v]) for v in (a, b))))
+        if not both: continue
+        (labels, za, who), (_, zb, _) = (test_logits(r, v, seeds=both) for v in (a, b))
         for metric in metrics:
             f = auroc if metric == 'auroc' else rate(metric)
             d = np.array([f(labels, x) - f(labels, y) for x, y in zip(za, zb)])

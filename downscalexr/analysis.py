@@ -10,7 +10,7 @@ import argparse, sys
 from pathlib import Path
 import pandas as pd
 from .benchmark import benchmark
-from .core import atomic_write, home, read_json
+from .core import atomic_write, cpu_name, home, read_json
 from .figures import caption, figures
 from .results import Results, collect, comparison, comparison_table, differences, differences_table, finished_runs, load_results
 from .tracking import log_report, tracking_uri
@@ -61,8 +61,9 @@ def ensure_benchmark(runs: Path, # folder of run folders; benchmark.json goes th
     configs = [read_json(f/'config.json') for f in finished_runs(runs, names)]
     arch, image_size = configs[0]['arch'], configs[0]['image_size']
     variants = list(dict.fromkeys(c['downsample'] for c in configs))
-    old = read_json(runs/'benchmark.json')['settings'] if (runs/'benchmark.json').exists() else {}
-    if (old.get('arch'), old.get('image_size')) == (arch, image_size) and set(variants) <= set(old['downsamples']): return
+    old = read_json(runs/'benchmark.json') if (runs/'benchmark.json').exists() else None
+    same = old and (old['settings']['arch'], old['settings']['image_size'], old['environment']['cpu']) == (arch, image_size, cpu_name())
+    if same and set(variants) <= set(old['settings']['downsamples']): return
     benchmark(variants, arch, image_size, runs/'benchmark.json', repeats=repeats)
 
 # %% ../nbs/05_analysis.ipynb #e3383e2d

@@ -122,8 +122,8 @@ def validation_summary(r: Results, # any results
     fig, axes = new_figure(r, 'Validation, threshold 0.5', len(names), (12, 3), sharey=True)
     for ax, (column, name) in zip(axes, names.items()):
         groups = [g[column] for _, g in r.runs.groupby('downsample', sort=False)]
-        mean, low, high = zip(*(seed_interval(g) for g in groups))
-        dots(ax, r.variants, low, mean, high)
+        mean, low, high = np.transpose([seed_interval(g) for g in groups])
+        dots(ax, r.variants, low.clip(0), mean, high.clip(max=1))
         for i, (v, g) in enumerate(zip(r.variants, groups)): ax.plot([i + .2]*len(g), g, '.', color=looks[v].color, ms=4, alpha=.6)
         ax.set_title(name, fontsize=9); ax.tick_params(axis='x', labelsize=6)
     lowest = r.runs[list(names)].min().min()

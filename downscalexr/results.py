@@ -142,7 +142,7 @@ def seed_summary(r: Results, # from `load_results`
     "Mean over seeds with Student's t interval, for what is not the test folder; no interval for one seed, and shares end at 0 and 1."
     rows = [(v, c, *seed_interval(g[c])) for v, g in r.runs.groupby('downsample', sort=False) for c in columns]
     table = pd.DataFrame(rows, columns=['variant', 'metric', 'mean', 'low', 'high'])
-    share = table['mean'] <= 1
+    share = table.metric != 'best_epoch'
     table.loc[share, ['low', 'high']] = table.loc[share, ['low', 'high']].clip(0, 1)
     return table
 

@@ -367,6 +367,6 @@ def train_in(folder: Path, # of the run, locked
     except BaseException as e:
         mirror.end('KILLED' if isinstance(e, KeyboardInterrupt) else 'FAILED')
         raise
-    mirror.log(flat_metrics(result['metrics']) | dict(best_epoch=progress.best_epoch, threshold=result['threshold'], parameters=result['model']['parameters'], macs=result['model']['macs']))
+    mirror.log({f'best_{k}': v for k, v in flat_metrics(result['metrics']).items()} | dict(best_epoch=progress.best_epoch, threshold=result['threshold'], parameters=result['model']['parameters'], macs=result['model']['macs']))
     mirror.files([folder/f for f in ('config.json', 'environment.json', 'history.jsonl', 'predictions.csv', 'result.json', 'best.pt', 'best.pt.sha256', 'history.png', 'scores.png')])
     mirror.end()

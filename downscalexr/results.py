@@ -153,7 +153,7 @@ def cost_summary(r: Results, # with a benchmark
     rows = [(v, m, g[m].iloc[0], np.nan, np.nan) for v, g in r.runs.groupby('downsample', sort=False) for m in ('parameters', 'size_mib', 'macs')]
     if r.benchmark:
         b = pd.DataFrame(r.benchmark['rows'])
-        for t in b[b.batch_size == b.batch_size.max()].itertuples():
+        for t in b[(b.batch_size == b.batch_size.max()) & b.downsample.isin(r.variants)].itertuples():
             rows.append((t.downsample, f'latency_ms_{t.memory_format}', t.latency_ms, t.latency_ms_low, t.latency_ms_high))
             rows.append((t.downsample, f'images_per_s_{t.memory_format}', t.images_per_s, 1000*t.batch_size/t.latency_ms_high, 1000*t.batch_size/t.latency_ms_low))
     return pd.DataFrame(rows, columns=['variant', 'metric', 'mean', 'low', 'high'])

@@ -54,16 +54,19 @@ def sh(*command, cwd=ROOT, ok=True, home=None, data=False, **env) -> str:
     return said
 
 
-def digests(*patterns) -> dict:
+def digests(pattern: str) -> dict:
     "SHA-256 of the files that match, by path."
-    files = [p for pattern in patterns for p in ROOT.glob(pattern) if p.is_file()]
+    files = [p for p in ROOT.glob(pattern) if p.is_file()]
     return {str(p.relative_to(ROOT)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def unchanged(before: dict, after: dict, remedy: str):
-    "Fail with the names of files that differ."
+def changes_nothing(command: str, pattern: str):
+    "Run one of nbdev's commands and fail with the names of the matching files it changed."
+    before = digests(pattern)
+    sh(BIN/command)
+    after = digests(pattern)
     differing = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
-    need(not differing, f'{", ".join(differing)}: run `{remedy}` and commit.')
+    need(not differing, f'{", ".join(differing)}: run `{command}` and commit.')
 
 
 def outputs_text(nb) -> str:
@@ -100,9 +103,7 @@ def notebook_faults(nb) -> list[str]:
 @check
 def notebooks():
     "notebooks: clean and readable; no errors, paths or progress bars stored"
-    before = digests('nbs/*.ipynb')
-    sh(BIN/'nbdev_clean')
-    unchanged(before, digests('nbs/*.ipynb'), 'nbdev_clean')
+    changes_nothing('nbdev_clean', 'nbs/*.ipynb')
     faults = [f'{path.name}: {fault}' for path in NOTEBOOKS for fault in notebook_faults(nbformat.read(path, as_version=4))]
     tagged = [c for c in nbformat.read(ROOT/'nbs'/'03_train.ipynb', as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
     if len(tagged) != 1: faults.append(f'03_train.ipynb: {len(tagged)} cells tagged parameters, not 1')
@@ -112,9 +113,7 @@ def notebooks():
 @check
 def export():
     "export: modules in step with the notebooks, none left over"
-    before = digests('downscalexr/*.py')
-    sh(BIN/'nbdev_export')
-    unchanged(before, digests('downscalexr/*.py'), 'nbdev_export')
+    changes_nothing('nbdev_export', 'downscalexr/*.py')
     exported = {m[1] for p in NOTEBOOKS if (m := re.search(r'#\| default_exp (\w+)', p.read_text(encoding='utf-8')))}
     modules = {p.stem for p in (ROOT/'downscalexr').glob('*.py') if not p.stem.startswith('_')}
     need(modules == exported, f'modules without a notebook or the reverse: {sorted(modules ^ exported)}')

@@ -12,7 +12,7 @@ import pandas as pd
 from .benchmark import benchmark
 from .core import atomic_write, cpu_name, home, read_json
 from .figures import caption, figures
-from .results import Results, collect, comparison, comparison_table, differences, differences_table, finished_runs, load_results
+from .results import Results, collect, comparison, comparison_table, differences, differences_table, excludes_zero, finished_runs, load_results
 from .tracking import log_report, tracking_uri
 
 # %% ../nbs/05_analysis.ipynb #07d167d3
@@ -22,7 +22,7 @@ def verdict(d: pd.DataFrame, # from `differences`
     lines = []
     for metric, name in (('auroc', 'AUC'), ('specificity', 'specificity at 0.5'), ('recall', 'recall at 0.5')):
         g = d[d.metric == metric]
-        clear = g[(g.low > 0) | (g.high < 0)]
+        clear = g[excludes_zero(g)]
         said = '; '.join(f'{t.a} {"above" if t.mean > 0 else "below"} {t.b} by {abs(t.mean):.3f} [{min(abs(t.low), abs(t.high)):.3f}, {max(abs(t.low), abs(t.high)):.3f}]' for t in clear.itertuples())
         lines.append(f'- **{name}**: ' + (said if len(clear) else f'no pair of variants is told apart (largest difference {g["mean"].abs().max():.3f})') + f', n = {g.n_seeds.iloc[0]} seeds.')
     return '\n'.join(lines)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RATES', 'NAMES', 'run_row', 'finished_runs', 'check_alike', 'provenance', 'collect', 'Results', 'load_results',
            'test_logits', 'test_summary', 'seed_summary', 'cost_summary', 'as_text', 'wide', 'comparison',
-           'comparison_table', 'differences', 'differences_table']
+           'comparison_table', 'differences', 'excludes_zero', 'differences_table']
 
 # %% ../nbs/05a_results.ipynb #cb2a4558
 import gzip, itertools
@@ -38,8 +38,9 @@ def finished_runs(runs: Path, # folder of run folders
     folders = [f for f in Path(runs).iterdir() if f.is_dir() and (names is None or f.name in names)] if Path(runs).is_dir() else []
     done = [f for f in folders if (f/'result.json').exists()]
     if not done: raise FileNotFoundError(f'{shown(runs)} holds no finished run. Train first: downscalexr_study, or make train.')
-    place = lambda f: (lambda c: (operators().index(c['downsample']) if c['downsample'] in operators() else 99, c['seed']))(read_json(f/'result.json')['config'])
-    return sorted(done, key=place)
+    order = {name: i for i, name in enumerate(operators())}
+    configs = {f: read_json(f/'result.json')['config'] for f in done}
+    return sorted(done, key=lambda f: (order.get(configs[f]['downsample'], len(order)), configs[f]['seed']))
 
 # %% ../nbs/05a_results.ipynb #b11f15d1
 def check_alike(runs: pd.DataFrame, # one row per run
@@ -216,9 +217,15 @@ def differences(r: Results, # from `load_results`
     return pd.DataFrame(rows, columns=['a', 'b', 'metric', 'mean', 'low', 'high', 'higher', 'n_seeds'])
 
 # %% ../nbs/05a_results.ipynb #bc945f70
+def excludes_zero(d: pd.DataFrame, # from `differences`
+                 ) -> pd.Series: # bool, one per row
+    "Whether the interval of a difference lies on one side of 0."
+    return (d.low > 0) | (d.high < 0)
+
+# %% ../nbs/05a_results.ipynb #f885ca16
 def differences_table(d: pd.DataFrame, # from `differences`
                      ) -> pd.DataFrame: # text
     "Differences as people read them."
-    clear = np.where((d.low > 0) | (d.high < 0), 'excludes 0', 'includes 0')
+    clear = np.where(excludes_zero(d), 'excludes 0', 'includes 0')
     return pd.DataFrame({'difference': d.a + ' − ' + d.b, 'metric': d.metric.map(lambda m: NAMES.get(m, m)), 'mean [95 % interval]': [as_text(*t) for t in zip(d['mean'], d.low, d.high)],
                          'interval': clear, 'higher in': [f'{h} of {n} seeds' for h, n in zip(d.higher, d.n_seeds)]})

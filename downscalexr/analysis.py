@@ -13,6 +13,7 @@ from .benchmark import benchmark
 from .core import atomic_write, cpu_name, home, read_json
 from .figures import caption, figures
 from .results import Results, collect, comparison, comparison_table, differences, differences_table, excludes_zero, finished_runs, load_results
+from .sources import nature
 from .tracking import log_report, tracking_uri
 
 # %% ../nbs/05_analysis.ipynb #07d167d3
@@ -73,7 +74,8 @@ def summary_text(r: Results, # what was reported
                  out: Path, # folder of the report
                 ) -> str: # for the terminal
     "Table and places, as the command prints them."
-    what = 'SYNTHETIC FILMS (phantom): these numbers say nothing about patients.' if r.provenance['data']['kind'] == 'phantom' else 'Real radiographs.'
+    data = r.provenance['data']
+    what = 'SYNTHETIC FILMS (phantom): these numbers say nothing about patients.' if data['kind'] == 'phantom' else f'{nature(data["kind"], data["name"])}.'.capitalize()
     places = {'figures and tables': out, 'checkpoints': runs/'<run>'/'best.pt', 'executed notebooks': runs/'<run>'/'notebook.ipynb', 'MLflow store': tracking_uri()}
     with pd.option_context('display.width', 200, 'display.max_colwidth', 40): text = table.to_string()
     return f'\n{caption(r)}\n{what}\n\n{text}\n\n' + '\n'.join(f'{k + ":":20}{v}' for k, v in places.items())

@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from sklearn.metrics import precision_recall_curve, roc_curve
 from .core import looks
-from .data import CLASSES
 from .metrics import auroc, average_precision, scores, seed_interval
 from .results import Results, test_logits, test_summary
+from .sources import CLASSES, nature
 
 # %% ../nbs/05b_figures.ipynb #fbce0d14
 def caption(r: Results, # what is drawn
            ) -> str: # one line
     "Images, size, seeds and n, for the title of every figure."
     run, n = r.runs.iloc[0], r.predictions[r.predictions.split == 'test'].file.nunique()
-    kind = 'real radiographs' if run.data_kind == 'kaggle' else 'phantom, not clinical'
+    kind = nature(run.data_kind, run.data_name)
     return f'{run.arch}, {run.image_size} px, {len(r.seeds)} seed{"s"*(len(r.seeds) > 1)} each, {n} test films ({kind})'
 
 # %% ../nbs/05b_figures.ipynb #5f0ad72d

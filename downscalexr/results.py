@@ -27,7 +27,7 @@ def run_row(result: dict, # content of a result.json
     config = {k: v for k, v in result['config'].items() if k not in ('run_dir', 'source', 'experiment', 'device')}
     model = {k: result['model'][k] for k in ('parameters', 'size_mib', 'macs')}
     progress = {k: result[k] for k in ('best_epoch', 'epochs_run', 'threshold', 'seconds')}
-    return dict(run=result['name'], **config, **progress, **model, **flat_metrics(result['metrics']), data_kind=data['kind'],
+    return dict(run=result['name'], **config, **progress, **model, **flat_metrics(result['metrics']), data_kind=data['kind'], data_name=data['name'],
                 data_fingerprint=data['fingerprint'], **origin, torch=env['versions']['torch'])
 
 # %% ../nbs/05a_results.ipynb #6c1c496e

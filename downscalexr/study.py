@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from .core import checkout, home, shown, write_json
 from .data import Splits, load_splits
 from .downsample import operators
+from .sources import nature
 from .train import TrainConfig, check_config, finished, job_key, run_folder
 
 # %% ../nbs/03a_study.ipynb #cf3146eb
@@ -46,8 +47,10 @@ def announce(splits: Splits, # what will be trained on
     "Say loudly which images these are."
     c = splits.counts()
     n = ', '.join(f'{s} {sum(v.values()):,}' for s, v in c.items())
-    what = (f'REAL radiographs ({splits.name})' if splits.kind == 'kaggle' else
-            'the built-in PHANTOM: synthetic films, no clinical meaning.\n  For real ones set DOWNSCALEXR_DATA or fill data/CXR')
+    what = ('the built-in PHANTOM: synthetic films, no clinical meaning.\n  For real ones set DOWNSCALEXR_DATA or fill data/CXR' if splits.kind == 'phantom' else
+            f'{nature(splits.kind, splits.name)} ({splits.name})'.replace('real', 'REAL'))
+    aside = splits.manifest.reason[splits.manifest.reason != ''].value_counts()
+    n += '\n  Set aside: ' + (', '.join(f'{v:,} {k}' for k, v in aside.items()) or 'none')
     line = '='*78
     return f'{line}\n  Images: {what}\n  {n}; {splits.image_size} px; fingerprint {splits.fingerprint[:16]}\n{line}'
 
@@ -62,7 +65,7 @@ def run_study(cells: list[TrainConfig], # as `grid` gives them
               jobs: int=0, # worker processes; 0: as many as the cores allow
              ) -> tuple[list[Path], dict[str, str]]: # (folders of finished runs, name → reason of failed ones)
     "Run what is not finished yet, several at a time."
-    splits = load_splits(cells[0].source, cells[0].image_size, cells[0].seed)
+    splits = load_splits(cells[0].source, cells[0].image_size, cells[0].seed, classes=cells[0].classes, duplicates=cells[0].duplicates)
     print(announce(splits), flush=True)
     todo = {run_folder(c, splits.fingerprint): (c, job_key(c, splits.fingerprint)) for c in cells}
     done = [f for f, (_, key) in todo.items() if finished(f, key)]

@@ -21,9 +21,11 @@ from torch import nn
 from tqdm.auto import tqdm
 from .batches import batches
 from .core import append_jsonl, atomic_write, code_version, environment, home, keep_freed_memory, looks, read_json, read_jsonl, sha256_file, shown, write_json
-from .data import CLASSES, Split, Splits, load_splits
+from .audit import DUPLICATES
+from .data import Split, Splits, load_splits
 from .metrics import auroc, report, scores, youden_threshold
 from .models import build_model, check_model, macs, n_parameters, size_mib
+from .sources import CLASSES, split_classes
 from .tracking import Mirror
 
 # %% ../nbs/03_train.ipynb #5549e258
@@ -39,7 +41,9 @@ class TrainConfig:
     weight_decay: float = 1e-4 # L2 penalty of Adam
     patience: int = 7 # epochs without a better validation AUC before stopping
     seed: int = 0 # initial weights, validation patients, batch order, augmentation
-    source: str = 'auto' # 'auto', 'phantom', 'phantom:<patients>' or a folder of images
+    source: str = 'auto' # auto, phantom, phantom:<patients>, kaggle, medmnist:<pixels>, or a folder, archive or .npz file
+    classes: str = '' # names of the two class folders, negative first, as 'healthy,ill'; empty: NORMAL,PNEUMONIA
+    duplicates: str = 'error' # a picture in train and in test: 'error', or 'exclude' the copy of the lower priority
     device: str = 'auto' # 'auto', 'cpu' or 'cuda'
     num_threads: int = 0 # CPU threads; 0 means all cores
     run_dir: str = '' # folder of this run; empty: runs/<name> in the home folder
@@ -67,6 +71,8 @@ def check_values(cfg: TrainConfig, # types are right
     for name, low in dict(epochs=1, batch_size=1, patience=1, seed=0, num_threads=0, weight_decay=0).items():
         if not getattr(cfg, name) >= low: raise ValueError(f'{name} must be {low} or more, got {getattr(cfg, name)}.')
     if not 0 < cfg.lr < math.inf: raise ValueError(f'lr must be a positive number, got {cfg.lr}.')
+    split_classes(cfg.classes)
+    if cfg.duplicates not in DUPLICATES: raise ValueError(f'duplicates must be one of {", ".join(DUPLICATES)}, got {cfg.duplicates!r}.')
     if cfg.device not in ('auto', 'cpu', 'cuda'): raise ValueError(f'Unknown device {cfg.device!r}. Valid: auto, cpu, cuda.')
     if cfg.device == 'cuda' and not torch.cuda.is_available(): raise ValueError('device is cuda, but PyTorch sees no GPU here. Use cpu or auto.')
 
@@ -92,7 +98,7 @@ def job_key(cfg: TrainConfig, # checked
             fingerprint: str, # of the images
            ) -> str: # 64 hexadecimal digits
     "Digest of what decides a run's numbers."
-    decides = {k: v for k, v in asdict(cfg).items() if k not in ('run_dir', 'experiment', 'source')}
+    decides = {k: v for k, v in asdict(cfg).items() if k not in ('run_dir', 'experiment', 'source', 'classes', 'duplicates')}
     return sha256(json.dumps([decides, fingerprint, code_version('train')], sort_keys=True).encode()).hexdigest()
 
 def run_folder(cfg: TrainConfig, # checked
@@ -340,7 +346,7 @@ def train_run(cfg: TrainConfig, # checked
              ) -> Path: # the run's folder, with result.json
     "Train, evaluate and file one run; a finished one is left as it is, a cut-off one is continued."
     device = prepare(cfg)
-    splits = splits or load_splits(cfg.source, cfg.image_size, cfg.seed)
+    splits = splits or load_splits(cfg.source, cfg.image_size, cfg.seed, classes=cfg.classes, duplicates=cfg.duplicates)
     check_splits(splits)
     folder, key = run_folder(cfg, splits.fingerprint), job_key(cfg, splits.fingerprint)
     if finished(folder, key): print(f'Already finished: {shown(folder)}'); return folder

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from filelock import FileLock
 from tqdm.auto import tqdm
-from .core import home, sha256_file, shown
+from .core import home, sha256_file
 from .reader import ENDINGS
 
 # %% ../nbs/01d_sources.ipynb #0b699921
@@ -92,11 +92,11 @@ class Source:
 
 def walk(folder: Path, # a class folder
         ): # yields Path
-    "Every entry below a folder; links to folders are followed once, folders that are named like a picture are entries."
-    seen, todo = set(), [folder]
+    "Every entry below a folder; links to folders are followed once and never upwards, folders that are named like a picture are entries."
+    seen, todo, top = set(), [folder], folder.resolve()
     while todo:
         here = todo.pop()
-        if (real := here.resolve()) in seen: continue
+        if (real := here.resolve()) in seen or real != top and top.is_relative_to(real): continue
         seen.add(real)
         for p in sorted(here.iterdir()):
             if p.is_dir() and p.suffix.lower() not in ENDINGS: todo.append(p)
@@ -168,7 +168,7 @@ def check_unpacking(archive: Path, out: Path,
     "Refuse what does not fit and what points outside."
     if outside := [n for n in names if n.startswith('/') or '..' in Path(n).parts]: raise ValueError(f'{archive} holds {outside[0]!r}, which points outside of it. Unpack it yourself if you trust it.')
     free = shutil.disk_usage(out).free
-    if size > .9*free: raise OSError(f'{archive} unpacks to {size/2**20:,.0f} MB, and {free/2**20:,.0f} MB are free at {shown(home())}. Free some disk or set DOWNSCALEXR_HOME.')
+    if size > .9*free: raise OSError(f'{archive} unpacks to {size/2**20:,.0f} MB, and {free/2**20:,.0f} MB are free at {home()}. Free some disk or set DOWNSCALEXR_HOME.')
 
 # %% ../nbs/01d_sources.ipynb #4faee515
 def unpack(archive: Path, # .zip, .tar, .tar.gz or .tgz
@@ -271,7 +271,7 @@ def fetch(url: str, # of the file
                 if e.code == 416: partial.unlink(missing_ok=True) # more bytes here than there
                 said = e; continue
             except (OSError, http.client.HTTPException) as e: # also what urllib raises
-                if getattr(e, 'errno', 0) == errno.ENOSPC: raise OSError(errno.ENOSPC, f'no space left for {path.name} at {shown(path.parent)}') from None
+                if getattr(e, 'errno', 0) == errno.ENOSPC: raise OSError(errno.ENOSPC, f'no space left for {path.name} at {path.parent}') from None
                 said = e; continue
             if (got := md5_file(partial)) == md5: return partial.rename(path)
             said = f'its MD5 is {got}, published is {md5}'
@@ -292,7 +292,7 @@ def download_medmnist(size: int, # px: 28, 64, 128 or 224
     if size not in MEDMNIST: raise ValueError(f'PneumoniaMNIST comes at {", ".join(map(str, MEDMNIST))} px, not {size}.')
     name = f'pneumoniamnist{f"_{size}"*(size != 28)}.npz'
     path = home()/'data'/'medmnist'/name
-    if not path.exists(): fetch(MEDMNIST_URL.format(name), path, MEDMNIST[size], by_hand('https://medmnist.com', name, f'put it at {shown(path)} or pass its path as the source'))
+    if not path.exists(): fetch(MEDMNIST_URL.format(name), path, MEDMNIST[size], by_hand('https://medmnist.com', name, f'put it at {path} or pass its path as the source'))
     return medmnist_source(path)
 
 # %% ../nbs/01d_sources.ipynb #7c4a99e0

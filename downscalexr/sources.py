@@ -89,6 +89,7 @@ class Source:
     classes: tuple=CLASSES # class folders, negative first
     patients: int|None=None # of the phantom
     official: bool=True # False for a MedMNIST file that is not the published one
+    top: Path|None=None # the folder in which the tree was found, where it lies further down
 
 def walk(folder: Path, # a class folder
         ): # yields Path
@@ -136,8 +137,10 @@ def list_images(source: Source, # of kind 'kaggle' or 'folder'
                 if why := passed_over(p): ignored[why] = ignored.get(why, 0) + 1
                 else: rows.append(entry(p, root, split, label, folder))
             if len(rows) == before and split != 'val': raise FileNotFoundError(f'{folder} holds no films. Expected:\n{expected(source.classes)}')
-    used = {f for folders in parts.values() for f in folders}
-    for p in (q for folder in {root, *(f.parent for f in used)} for q in folder.iterdir() if q not in used and q not in {f.parent for f in used}):
+    classes = {f for folders in parts.values() for f in folders if f}
+    above = [p for p in root.parents if source.top and p.is_relative_to(source.top)]
+    on_the_way = {root, *above, *(f.parent for f in classes)}
+    for p in (q for folder in on_the_way for q in folder.iterdir() if q not in classes | on_the_way):
         n, name = (sum(not q.is_dir() for q in walk(p)), f'{p.name}/') if p.is_dir() else (1, passed_over(p) or 'films outside the class folders')
         ignored[name] = ignored.get(name, 0) + n
     table = pd.DataFrame(rows, columns=['file', 'folder', 'label', 'patient', 'subtype'])
@@ -337,8 +340,9 @@ def find_source(source: str|Path='auto', # a word or a path, see WORDS
     if not path.exists(): raise FileNotFoundError(f'{text} is not there. A source is one of: {WORDS}. A folder must look like this:\n{expected(names)}')
     if path.is_file() and path.name.lower().endswith('.npz'): return medmnist_source(path.resolve(), not text.startswith('unofficial:'))
     if path.is_file() and not path.name.lower().endswith(_archives): raise ValueError(f'{text} is a file of a kind that is not read. A source is one of: {WORDS}.')
-    root = check_tree(unpack(path) if path.is_file() else path.resolve(), names)[0]
-    return Source('kaggle' if names == CLASSES else 'folder', path.stem if path.is_file() else root.name, root, names)
+    top = unpack(path) if path.is_file() else path.resolve()
+    root = check_tree(top, names)[0]
+    return Source('kaggle' if names == CLASSES else 'folder', path.stem if path.is_file() else root.name, root, names, top=top)
 
 def nature(kind: str, # of a source
            name: str, # of a source

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['ENDINGS', 'FORMATS', 'MAX_PIXELS', 'MAX_BYTES', 'MIN_SIDE', 'REASONS', 'Unreadable', 'read_bytes', 'spread',
-           'to_grey', 'is_dicom', 'windowed', 'read_dicom', 'Picture', 'decode', 'read_picture', 'square']
+           'to_grey', 'is_dicom', 'windowed', 'read_dicom', 'Picture', 'decode', 'read_picture', 'square', 'sharpness',
+           'measure', 'read_films']
 
 # %% ../nbs/01c_reader.ipynb #1121d681
-import io, stat, warnings
+import hashlib, io, stat, warnings
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -174,3 +175,47 @@ def square(grey: np.ndarray, # uint8 (H, W)
           ) -> np.ndarray: # uint8 (1, image_size, image_size)
     "Squash to a square with an anti-aliased resize."
     return np.asarray(Image.fromarray(grey).resize((image_size, image_size), Image.Resampling.BILINEAR))[None]
+
+# %% ../nbs/01c_reader.ipynb #271dc76e
+def sharpness(grey: np.ndarray, # uint8 (H, W)
+             ) -> float: # grey levels squared
+    "Variance of the 4-neighbour Laplacian."
+    a = grey.astype(np.int16)
+    edges = a[:-2, 1:-1] + a[2:, 1:-1]
+    edges += a[1:-1, :-2]
+    edges += a[1:-1, 2:]
+    edges -= 4*a[1:-1, 1:-1]
+    v = edges.ravel().astype(np.float32)
+    return float(v@v/v.size - v.mean()**2)
+
+def measure(grey: np.ndarray, # uint8 (H, W)
+           ) -> dict: # width, height, mean, contrast, sharpness, thumb: uint8 (32, 32)
+    "What a picture is like."
+    im, levels, n = Image.fromarray(grey), np.arange(256), grey.size
+    counts = np.array(im.histogram())
+    mean = counts@levels/n
+    return dict(width=grey.shape[1], height=grey.shape[0], mean=mean, contrast=float(np.sqrt(counts@(levels - mean)**2/n)), sharpness=sharpness(grey),
+                thumb=np.asarray(im.resize((32, 32), Image.Resampling.BOX)))
+
+# %% ../nbs/01c_reader.ipynb #46dd8034
+def read_films(root: Path, # the folder the paths are relative to
+               files: list[str], # relative paths
+               hashes: list[str], # their SHA-256
+               start: int, # row of the first
+               store: Path, # .npy file of the films
+              ) -> list[dict]: # a row each: what `measure` says, notes, reason, detail
+    "Decode, measure and keep a few files; what cannot be read gets a reason."
+    whole = np.load(store, mmap_mode='r')
+    films, rows = np.zeros((len(files), *whole.shape[1:]), np.uint8), []
+    for film, name, digest in zip(films, files, hashes):
+        try:
+            data = (root/name).read_bytes() if digest else None
+            if data is not None and hashlib.sha256(data).hexdigest() != digest: raise RuntimeError(f'{root/name} changed while it was being read. Let the copying finish and run again.')
+            picture = read_picture(root/name, data)
+            film[:] = square(picture.grey, whole.shape[-1])
+            rows.append(dict(measure(picture.grey), notes=' '.join(picture.notes), reason='', detail=''))
+        except Unreadable as e: rows.append(dict(reason=e.reason, detail=e.detail))
+    with open(store, 'r+b') as f: # one write; through the map each page would be a fault
+        f.seek(whole.offset + start*whole[0].nbytes)
+        f.write(films.data)
+    return rows

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['CLASSES', 'MEDMNIST', 'MEDMNIST_URL', 'KAGGLE', 'PHANTOM_PATIENTS', 'WORDS', 'parse_name', 'expected', 'visible',
-           'class_folders', 'find_tree', 'check_tree', 'Source', 'walk', 'passed_over', 'entry', 'list_images',
-           'unpack_into', 'check_unpacking', 'unpack', 'md5_file', 'medmnist_source', 'check_npz', 'read_npz',
-           'get_rest', 'fetch', 'by_hand', 'download_medmnist', 'download_kaggle', 'split_classes', 'find_source',
-           'nature']
+           'meant', 'class_folders', 'tree_at', 'find_tree', 'check_names', 'check_tree', 'Source', 'entry', 'junk',
+           'walk', 'beside', 'list_images', 'unpack_into', 'check_unpacking', 'unpack', 'md5_file', 'medmnist_source',
+           'check_npz', 'read_npz', 'get_rest', 'fetch', 'by_hand', 'download_medmnist', 'download_kaggle',
+           'split_classes', 'find_source', 'nature']
 
 # %% ../nbs/01d_sources.ipynb #0007d865
 import errno, hashlib, http.client, os, re, shutil, tarfile, time, urllib.error, urllib.request, zipfile
@@ -42,41 +42,74 @@ def expected(classes: tuple=CLASSES, # names of the class folders
     a, b = classes
     return f'  train/{a}/…  train/{b}/…  test/{a}/…  test/{b}/…   (val/ is optional; without train/ and test/: {a}/…  {b}/…)\n  with {", ".join(sorted(ENDINGS))} files'
 
-def visible(folder: Path) -> list[Path]: # sorted subfolders that are not hidden
+def visible(folder: Path) -> list[Path]: # sorted subfolders that are not hidden; none where looking is forbidden
     "Subfolders worth looking into."
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith('.') and p.name != '__MACOSX')
+    try: return sorted(Path(e.path) for e in os.scandir(folder) if not e.name.startswith('.') and e.name != '__MACOSX' and e.is_dir())
+    except PermissionError: return []
 
+def meant(folder: Path, # any folder
+          words: dict, # name in lower case: meaning
+         ) -> dict: # meaning: the subfolders of that meaning
+    "Subfolders sorted by what their names mean."
+    out = {}
+    for p in visible(folder):
+        if p.name.casefold() in words: out.setdefault(words[p.name.casefold()], []).append(p)
+    return out
+
+# %% ../nbs/01d_sources.ipynb #d8aa63c8
 def class_folders(folder: Path, # holds class folders, or not
                   classes: tuple, # their names
                  ) -> list[Path|None]: # one per class
     "The class folders right below a folder."
-    have = {p.name.casefold(): p for p in visible(folder)}
-    return [have.get(c.casefold()) for c in classes]
+    found = meant(folder, {c.casefold(): i for i, c in enumerate(classes)})
+    return [found[i][0] if i in found else None for i in range(len(classes))]
 
-# %% ../nbs/01d_sources.ipynb #d8aa63c8
+def tree_at(folder: Path, # any folder
+            classes: tuple, # names of the class folders
+           ) -> dict|None: # {'train': [folder of class 0, folder of class 1], ...}, {'': [...]} without split folders, or None
+    "The tree that starts right here."
+    parts = {split: class_folders(found[0], classes) for split, found in meant(folder, _splits).items()}
+    if any(any(f) for f in parts.values()): return {split: f for split, f in parts.items() if any(f) or split != 'val'}
+    return {'': flat} if all(flat := class_folders(folder, classes)) else None
+
+# %% ../nbs/01d_sources.ipynb #19451a62
 def find_tree(folder: Path, # what the user named
               classes: tuple=CLASSES, # names of the class folders
               depth: int=3, # how many folders further down to look
-             ) -> tuple[Path, dict]|None: # (root, {'train': [folder of class 0, folder of class 1], ...}) or None; '' where there are no split folders
-    "The first tree at or below a folder."
-    parts = {_splits[p.name.casefold()]: class_folders(p, classes) for p in visible(folder) if p.name.casefold() in _splits}
-    parts = {k: v for k, v in parts.items() if any(v)}
-    if 'train' in parts: return folder, parts
-    if all(flat := class_folders(folder, classes)): return folder, {'': flat}
-    below = visible(folder) if depth else []
-    return next((found for p in below if (found := find_tree(p, classes, depth - 1))), None)
+             ) -> tuple[Path, dict]|None: # (root, as `tree_at` gives it)
+    "The nearest tree at or below a folder."
+    level = [folder]
+    for _ in range(depth + 1):
+        found = {p.resolve(): (p, parts) for p in level if (parts := tree_at(p, classes))}
+        if len(found) > 1: raise ValueError(f'{folder} holds several trees: {", ".join(str(p.relative_to(folder)) for p, _ in found.values())}. Name one of them.')
+        if found: return next(iter(found.values()))
+        level = [q for p in level for q in visible(p)]
+
+# %% ../nbs/01d_sources.ipynb #111d10ae
+def check_names(root: Path, # of a tree
+                parts: dict, # as `tree_at` gives it
+                classes: tuple, # names of the class folders
+               ):
+    "Refuse two folders of one meaning, and splits below classes."
+    label = {c.casefold(): c for c in classes}
+    split_folders = [f for found in meant(root, _splits).values() for f in found]
+    for folder, words in ((root, _splits), *((f, label) for f in (split_folders if '' not in parts else [root]))):
+        for meaning, found in meant(folder, words).items():
+            if len(found) > 1: raise ValueError(f'{folder} has {len(found)} folders for {meaning}: {", ".join(p.name for p in found)}. Put their films into one.')
+    if below := [p for f in parts.get('', ()) for found in meant(f, _splits).values() for p in found]:
+        raise ValueError(f'{below[0]} divides films below their class. Expected:\n{expected(classes)}')
 
 def check_tree(folder: Path, # what the user named
                classes: tuple=CLASSES, # names of the class folders
               ) -> tuple[Path, dict]: # as `find_tree`
     "Find the tree, or say what is there and what was expected."
-    found = find_tree(folder, classes)
-    there = ', '.join(p.name for p in visible(folder)[:12]) or 'no folders'
-    if not found: raise FileNotFoundError(f'{folder} holds no films of {" and ".join(classes)}; it holds: {there}. Expected:\n{expected(classes)}\nOther class folders are named with classes="healthy,ill".')
+    found, there = find_tree(folder, classes), lambda f: ', '.join(p.name for p in visible(f)[:12]) or 'no folders'
+    if not found: raise FileNotFoundError(f'{folder} holds no films of {" and ".join(classes)}; it holds: {there(folder)}. Expected:\n{expected(classes)}\nOther class folders are named with classes="healthy,ill".')
     root, parts = found
-    if '' not in parts and 'test' not in parts: raise FileNotFoundError(f'{root} has a train folder and no test folder. Expected:\n{expected(classes)}')
+    check_names(root, parts, classes)
+    if '' not in parts and (missing := {'train', 'test'} - set(parts)): raise FileNotFoundError(f'{root} has no {min(missing)} folder; it holds: {there(root)}. Expected:\n{expected(classes)}')
     for split, folders in parts.items():
-        if missing := [c for c, p in zip(classes, folders) if p is None]: raise FileNotFoundError(f'{root/split} has no folder {missing[0]}; it holds: {", ".join(p.name for p in visible(root/split))}. Expected:\n{expected(classes)}')
+        if missing := [c for c, p in zip(classes, folders) if p is None]: raise FileNotFoundError(f'{(here := meant(root, _splits)[split][0])} has no folder {missing[0]}; it holds: {there(here)}. Expected:\n{expected(classes)}')
     return root, parts
 
 # %% ../nbs/01d_sources.ipynb #f7be4047
@@ -89,26 +122,7 @@ class Source:
     classes: tuple=CLASSES # class folders, negative first
     patients: int|None=None # of the phantom
     official: bool=True # False for a MedMNIST file that is not the published one
-
-def walk(folder: Path, # a class folder
-        ): # yields Path
-    "Every entry below a folder; links to folders are followed once, folders that are named like a picture are entries."
-    seen, todo = set(), [folder]
-    while todo:
-        here = todo.pop()
-        if (real := here.resolve()) in seen: continue
-        seen.add(real)
-        for p in sorted(here.iterdir()):
-            if p.is_dir() and p.suffix.lower() not in ENDINGS: todo.append(p)
-            else: yield p
-
-# %% ../nbs/01d_sources.ipynb #ed16a765
-def passed_over(p: Path) -> str: # what to count it as; '' for a picture
-    "Why an entry is no film."
-    if '__MACOSX' in p.parts: return '__MACOSX'
-    if p.name.startswith('._'): return 'resource forks (._*)'
-    if p.name == '.DS_Store' or any(part.startswith('.') for part in p.parts[-2:]): return '.DS_Store' if p.name == '.DS_Store' else 'hidden'
-    return '' if p.suffix.lower() in ENDINGS else f'{p.suffix.lower() or "no"} ending'
+    top: Path|None=None # folder that was named or unpacked; `where` lies in it
 
 def entry(p: Path, # a picture
           root: Path, # of the tree
@@ -117,31 +131,63 @@ def entry(p: Path, # a picture
           folder: Path, # of the class
          ) -> tuple: # file, folder, label, patient, subtype
     "One row of the table."
+    plain = lambda path: path.as_posix().encode('utf-8', 'backslashreplace').decode() # a name that is no UTF-8 is shown, and found missing
     patient, subtype = parse_name(p.stem)
     below = p.relative_to(folder).parts
-    if subtype == 'unknown' and len(below) > 1: patient = f'{folder.name}/{below[0]}'
-    plain = lambda t: t.encode('utf-8', 'backslashreplace').decode() # a name that is no UTF-8 is shown, and found missing
-    return plain(p.relative_to(root).as_posix()), split, label, plain(patient), subtype
+    if subtype == 'unknown': patient = f'folder-{below[0].casefold()}' if len(below) > 1 else f'unknown-{p.relative_to(root).with_suffix("").as_posix()}'
+    return plain(p.relative_to(root)), split, label, plain(Path(patient)), subtype
+
+# %% ../nbs/01d_sources.ipynb #ed16a765
+def junk(name: str) -> str: # what to count it as; '' for anything else
+    "What operating systems leave in folders."
+    if name == '__MACOSX' or name.casefold() in ('.ds_store', 'thumbs.db', 'desktop.ini'): return name
+    return 'resource forks (._*)' if name.startswith('._') else 'hidden' if name.startswith('.') else ''
+
+def walk(folder: Path, # a class folder
+         taken: set, # real paths that are not to be entered again
+        ): # yields (path, '' for a picture or what to count it as)
+    "Every entry below a folder; links are followed, but never back into the tree; a folder with a picture's name is an entry."
+    seen, todo = set(taken), [(folder, '')]
+    while todo:
+        here, inherited = todo.pop()
+        if (real := here.resolve()) in seen and here != folder: yield here, 'links back into the tree'; continue
+        seen.add(real)
+        for p in sorted(here.iterdir()):
+            why, ending = inherited or junk(p.name), p.suffix.lower()
+            if os.path.isdir(p) and ending not in ENDINGS: todo.append((p, why))
+            else: yield p, why or ('' if ending in ENDINGS else f'{ending or "no"} ending')
 
 # %% ../nbs/01d_sources.ipynb #98d8428a
+def beside(root: Path, # of the tree
+           folders: list[Path], # of the classes, all splits
+           top: Path, # folder that was named
+          ) -> dict: # what lies beside the tree, and how many files
+    "Count what belongs to no class."
+    used, ignored = {*folders, *(f.parent for f in folders)}, Counter()
+    inside = [p for f in {root, *(f.parent for f in folders)} for p in f.iterdir() if p not in used]
+    above = [p for f in root.parents if f == top or top in f.parents for p in f.iterdir() if junk(p.name)] # other things up there are not ours
+    for p in inside + above:
+        n = sum(len(files) for *_, files in os.walk(p)) if p.is_dir() and not p.is_symlink() else 1
+        name = junk(p.name) or ('nested copy' if p.is_dir() and p.name == root.name else f'{p.name}/' if p.is_dir() else 'files outside the class folders')
+        ignored[name] += n
+    return ignored
+
 def list_images(source: Source, # of kind 'kaggle' or 'folder'
                ) -> tuple[pd.DataFrame, dict]: # (file, folder, label, patient, subtype; sorted by file), what was passed over and how often
     "List a tree's films."
     root, parts = check_tree(source.where, source.classes)
-    rows, ignored = [], {}
-    for split, folders in parts.items():
-        for label, folder in enumerate(folders):
+    folders = [f for pair in parts.values() for f in pair]
+    rows, ignored = [], beside(root, folders, source.top or source.where)
+    taken = {r for f in folders for r in (f.resolve(), *f.resolve().parents, *f.absolute().parents)}
+    for split, pair in parts.items():
+        for label, folder in enumerate(pair):
             before = len(rows)
-            for p in walk(folder):
-                if why := passed_over(p): ignored[why] = ignored.get(why, 0) + 1
+            for p, why in walk(folder, taken):
+                if why: ignored[why] += 1
                 else: rows.append(entry(p, root, split, label, folder))
             if len(rows) == before and split != 'val': raise FileNotFoundError(f'{folder} holds no films. Expected:\n{expected(source.classes)}')
-    used = {f for folders in parts.values() for f in folders}
-    for p in (q for folder in {root, *(f.parent for f in used)} for q in folder.iterdir() if q not in used and q not in {f.parent for f in used}):
-        n, name = (sum(not q.is_dir() for q in walk(p)), f'{p.name}/') if p.is_dir() else (1, passed_over(p) or 'films outside the class folders')
-        ignored[name] = ignored.get(name, 0) + n
     table = pd.DataFrame(rows, columns=['file', 'folder', 'label', 'patient', 'subtype'])
-    return table.sort_values('file', ignore_index=True), dict(sorted(ignored.items()))
+    return table.sort_values('file', ignore_index=True), {k: n for k, n in sorted(ignored.items()) if n}
 
 # %% ../nbs/01d_sources.ipynb #c192f4de
 _archives = ('.zip', '.tar', '.tar.gz', '.tgz')

@@ -11,6 +11,7 @@ __all__ = ['CLASSES', 'MAX_UNPACKED', 'MEDMNIST', 'MEDMNIST_URL', 'KAGGLE', 'PHA
 
 # %% ../nbs/01d_sources.ipynb #0007d865
 import errno, hashlib, http.client, os, re, shutil, tarfile, time, urllib.error, urllib.request, zipfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, pandas as pd

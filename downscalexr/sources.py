@@ -212,11 +212,15 @@ def unpack_into(archive: Path, # .zip or .tar
     "Unpack all of an archive, safely."
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as z:
+            if any(b'PK\1\2' in i.comment + i.extra for i in z.infolist()): raise ValueError('an entry hides others') # a damaged length swallows them
             check_unpacking(out, sum(i.file_size for i in z.infolist()), z.namelist())
             z.extractall(out)
     else:
         with tarfile.open(archive) as t:
-            members = t.getmembers()
+            members = t.getmembers() # which takes a damaged header for the end
+            t.fileobj.seek(t.offset)
+            if t.fileobj.read(512) != bytes(512): raise ValueError(f'its entries break off after {len(members)}')
+            while t.fileobj.read(1 << 20): pass # gzip's checksum stands at the end
             check_unpacking(out, sum(m.size for m in members), [m.name for m in members])
             t.extractall(out, members, filter='data')
 

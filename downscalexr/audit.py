@@ -6,7 +6,7 @@
 __all__ = ['NEAR_BITS', 'ALIKE', 'DUPLICATES', 'sharpness', 'measure', 'phash', 'as_hex', 'same_pictures', 'flush', 'cached',
            'empty_store', 'hash_files', 'read_films', 'keep_scan', 'scan_files', 'scan_arrays', 'digest', 'cache_key',
            'phantom_table', 'load_phantom', 'load_films', 'components', 'set_aside', 'judge', 'crossing',
-           'join_patients', 'fingerprint', 'Audit', 'run_audit']
+           'join_patients', 'fingerprint', 'Audit', 'open_scan', 'run_audit']
 
 # %% ../nbs/01e_audit.ipynb #235e8f08
 import hashlib, os, shutil
@@ -329,6 +329,20 @@ class Audit:
         return self.table[self.table.reason == '']
 
 # %% ../nbs/01e_audit.ipynb #4873d929
+def open_scan(folder: Path, # as `cached` gives it
+              n: int, # films it must hold
+             ) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]: # scan, pairs, films
+    "Open what a scan left; damage done to it since then is named."
+    try:
+        scan, pairs = (pd.read_csv(folder/f'{name}.csv', dtype=dict(phash=str)) for name in ('scan', 'pairs'))
+        films = np.load(folder/'images.npy', mmap_mode='r')
+        if not len(scan) == len(films) == n: raise ValueError(f'{len(scan)} rows and {len(films)} films instead of {n}')
+    except (ValueError, OSError, EOFError) as e: raise ValueError(f'{folder} is damaged ({e}). Delete this folder and run again.') from None
+    text = ['notes', 'reason', 'detail', 'phash']
+    scan[text] = scan[text].fillna('').astype(object)
+    return scan, pairs, films
+
+# %% ../nbs/01e_audit.ipynb #eda39b22
 def run_audit(source: str|Path='auto', # as for `find_source`
               image_size: int=320, # pixels on each side, 16 or more
               classes: str|tuple|None=None, # the two class folders, negative first
@@ -339,9 +353,7 @@ def run_audit(source: str|Path='auto', # as for `find_source`
     if duplicates not in DUPLICATES: raise ValueError(f'duplicates must be one of {", ".join(DUPLICATES)}, got {duplicates!r}.')
     found = find_source(source, classes)
     table, folder, ignored = load_films(found, image_size)
-    scan, pairs = (pd.read_csv(folder/f'{name}.csv', dtype=dict(phash=str)) for name in ('scan', 'pairs'))
-    text = ['notes', 'reason', 'detail', 'phash']
-    scan[text] = scan[text].fillna('').astype(object)
+    scan, pairs, films = open_scan(folder, len(table))
     table = judge(pd.concat([table.reset_index(drop=True), scan], axis=1), pairs, duplicates)
     table['named'], table['patient'] = table.patient, join_patients(table, pairs)
-    return Audit(found, table, np.load(folder/'images.npy', mmap_mode='r'), pairs, ignored, fingerprint(table))
+    return Audit(found, table, films, pairs, ignored, fingerprint(table))

@@ -55,7 +55,7 @@ def check_division(table: pd.DataFrame, # columns patient, label and split
     if (n > 1).any(): raise ValueError(f'{(n > 1).sum()} patients are in two splits, among them {", ".join(n.index[n > 1][:5])}. Remove their films from one of the folders.')
     have = set(zip(table.split, table.label))
     if missing := [f'{s} has no usable {c} film' for s in ('train', 'val', 'test') for i, c in enumerate(CLASSES) if (s, i) not in have]:
-        raise ValueError(f'{"; ".join(missing)}. `downscalexr_data audit` lists what was set aside.')
+        raise ValueError(f'{"; ".join(missing)}. Too few patients, or too many films set aside: `downscalexr_data audit` lists them.')
 
 # %% ../nbs/01_data.ipynb #502042bc
 @dataclass(eq=False)
@@ -143,7 +143,7 @@ def describe(s: Splits, # any source
     sizes = m[m.reason == ''][['width', 'height']].astype(int)
     near = len(a.pairs) - int(a.pairs.same_bytes.sum())
     lines = [f'{s.name} ({s.kind}): {len(m):,} films, {m.patient.nunique():,} patients, fingerprint {s.fingerprint[:16]}',
-             f'size in px: {sizes.width.min()}–{sizes.width.max()} × {sizes.height.min()}–{sizes.height.max()}, read as {s.image_size} × {s.image_size}',
+             f'size in px: {sizes.width.min()}–{sizes.width.max()} × {sizes.height.min()}–{sizes.height.max()}, aspect {(sizes.width/sizes.height).min():.2f}–{(sizes.width/sizes.height).max():.2f}, read as {s.image_size} × {s.image_size}',
              f'converted: {tally(m.notes)}', f'set aside: {tally(m.reason)}', f'names without a patient: {(m.subtype == "unknown").sum():,}',
              f'pairs that show one picture: {len(a.pairs) - near:,} byte for byte, {near:,} saved again', f'passed over: {", ".join(f"{k} {v:,}" for k, v in a.ignored.items()) or "none"}']
     return '\n'.join(lines) + '\n' + overview(s).to_string()

@@ -91,11 +91,12 @@ def sweep(frequencies: list[float], # cycles per mm
 def plot_sweep(table: pd.DataFrame, # as `sweep` gives it
                image_size: int, # pixels on each side
               ) -> Figure:
-    "AUROC against frequency, a line per operator, with the Nyquist frequencies of film and maps."
+    "AUROC against frequency, a line per operator and a thin one per seed, with the Nyquist frequencies of film and maps."
     fig = Figure(figsize=(7.4, 3.8), layout='constrained')
     ax = fig.subplots()
     for d, part in table.groupby('downsample', sort=False):
         ax.fill_between(part.frequency, part.low, part.high, color=looks[d].color, alpha=.15, lw=0)
+        for one in np.stack(part.per_seed).T: ax.plot(part.frequency, one, color=looks[d].color, lw=.5, alpha=.5)
         ax.plot(part.frequency, part.auroc, color=looks[d].color, marker=looks[d].marker, ms=5, lw=1.5, label=looks[d].label)
     for k, text in enumerate(('film', 'after one halving', 'after two')):
         ax.axvline(nyquist(image_size)/2**k, color='.6', lw=.8, ls=':')

@@ -21,7 +21,7 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
-from .core import code_version, home, sha256_file, shown
+from .core import code_version, home, sha256_file
 from .phantom import make_phantom
 from .reader import MAX_BYTES, Unreadable, read_picture, square
 from .sources import Source, find_source, list_images, read_npz
@@ -114,7 +114,7 @@ def empty_store(path: Path, # .npy file to create
         if hasattr(os, 'posix_fallocate'):
             with open(path, 'r+b') as f: os.posix_fallocate(f.fileno(), 0, path.stat().st_size)
     except OSError as e:
-        raise OSError(e.errno, f'{n*image_size**2/2**20:.0f} MB are needed for {n} films at {image_size} px, and {shown(home())} has no room ({e.strerror}). Free some disk, set DOWNSCALEXR_HOME to another, or take a smaller image_size') from None
+        raise OSError(e.errno, f'{n*image_size**2/2**20:.0f} MB are needed for {n} films at {image_size} px, and {home()} has no room ({e.strerror}). Free some disk, set DOWNSCALEXR_HOME to another, or take a smaller image_size') from None
     return store
 
 # %% ../nbs/01e_audit.ipynb #d1bf5ae4

@@ -139,7 +139,6 @@ def decode(path, # for errors
         im = Image.open(io.BytesIO(data), formats=FORMATS)
     with im:
         if im.width*im.height > MAX_PIXELS: raise Unreadable(path, 'bomb', f'{im.width} × {im.height} px')
-        if min(im.size) < MIN_SIDE: raise Unreadable(path, 'too small', f'{im.width} × {im.height} px')
         if getattr(im, 'n_frames', 1) > 1: raise Unreadable(path, 'several frames', f'{im.n_frames} frames')
         colour = im.format == 'JPEG' and im.mode == 'RGB'
         if colour: im.draft('L', im.size)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from filelock import FileLock
 from tqdm.auto import tqdm
-from .core import home, sha256_file, shown
+from .core import home, sha256_file
 from .reader import ENDINGS
 
 # %% ../nbs/01d_sources.ipynb #0b699921
@@ -165,10 +165,9 @@ def beside(root: Path, # of the tree
            top: Path, # folder that was named
           ) -> dict: # what lies beside the tree, and how many files
     "Count what belongs to no class."
-    used, ignored = {*folders, *(f.parent for f in folders)}, Counter()
-    inside = [p for f in {root, *(f.parent for f in folders)} for p in f.iterdir() if p not in used]
-    above = [p for f in root.parents if f == top or top in f.parents for p in f.iterdir() if junk(p.name)] # other things up there are not ours
-    for p in inside + above:
+    above = [f for f in root.parents if f == top or top in f.parents]
+    on_the_way, ignored = {root, *above, *(f.parent for f in folders)}, Counter()
+    for p in (p for f in on_the_way for p in f.iterdir() if p not in on_the_way.union(folders)):
         n = sum(len(files) for *_, files in os.walk(p)) if p.is_dir() and not p.is_symlink() else 1
         name = junk(p.name) or ('nested copy' if p.is_dir() and p.name == root.name else f'{p.name}/' if p.is_dir() else 'files outside the class folders')
         ignored[name] += n
@@ -239,7 +238,7 @@ def unpack(archive: Path, # .zip, .tar, .tar.gz or .tgz
         partial.mkdir()
         try: unpack_into(archive, partial); os.sync(); partial.rename(folder)
         except Exception as e: # damaged archives raise nearly anything
-            if getattr(e, 'errno', 0) in _disk: raise OSError(e.errno, f'{archive} could not be unpacked to {shown(root)}: {e.strerror}. Free some disk, or set DOWNSCALEXR_HOME to another') from None
+            if getattr(e, 'errno', 0) in _disk: raise OSError(e.errno, f'{archive} could not be unpacked to {root}: {e.strerror}. Free some disk, or set DOWNSCALEXR_HOME to another') from None
             raise ValueError(f'{archive} cannot be unpacked: {e}. Download it again, or unpack it yourself and name the folder.') from None
         finally: shutil.rmtree(partial, ignore_errors=True)
     return folder
@@ -366,7 +365,7 @@ def download_medmnist(size: int, # px: 28, 64, 128 or 224
     if size not in MEDMNIST: raise ValueError(f'PneumoniaMNIST comes at {", ".join(map(str, MEDMNIST))} px, not {size}.')
     name = f'pneumoniamnist{f"_{size}"*(size != 28)}.npz'
     path = home()/'data'/'medmnist'/name
-    return Source('medmnist', f'pneumoniamnist {size} px', fetch(MEDMNIST_URL.format(name), path, MEDMNIST[size], by_hand('https://zenodo.org/records/10519652', name, f'put it at {shown(path)} or name it in DOWNSCALEXR_DATA')))
+    return Source('medmnist', f'pneumoniamnist {size} px', fetch(MEDMNIST_URL.format(name), path, MEDMNIST[size], by_hand('https://zenodo.org/records/10519652', name, f'put it at {path} or name it in DOWNSCALEXR_DATA')))
 
 # %% ../nbs/01d_sources.ipynb #7c4a99e0
 KAGGLE = 'paultimothymooney/chest-xray-pneumonia/versions/2'
@@ -387,7 +386,7 @@ def download_kaggle(tries: int=3, # at most
                 said, status = f'{type(e).__name__}: {(str(e).splitlines() or [""])[0][:200]}', getattr(getattr(e, 'response', None), 'status_code', 0)
                 if status in (401, 403, 404) or getattr(e, 'errno', 0) in _disk: break
     page = 'https://www.kaggle.com/datasets/' + KAGGLE.split('/versions')[0]
-    raise ConnectionError(f'The Kaggle data set could not be downloaded to {shown(root)} ({said}; tried {i + 1} times). ' + by_hand(page, 'archive.zip', 'and set DOWNSCALEXR_DATA to the archive or to the unpacked folder'))
+    raise ConnectionError(f'The Kaggle data set could not be downloaded to {root} ({said}; tried {i + 1} times). ' + by_hand(page, 'archive.zip', 'and set DOWNSCALEXR_DATA to the archive or to the unpacked folder'))
 
 # %% ../nbs/01d_sources.ipynb #5a701c08
 PHANTOM_PATIENTS = 500

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NEAR_BITS', 'ALIKE', 'DUPLICATES', 'phash', 'as_hex', 'same_pictures', 'flush', 'cached', 'empty_store', 'hash_files',
-           'keep_scan', 'scan_files', 'scan_arrays', 'digest', 'cache_key', 'phantom_table', 'load_phantom',
+           'keep_scan', 'scan_files', 'scan_arrays', 'digest', 'cache_key', 'phantom_table', 'load_phantom', 'wake',
            'load_films', 'components', 'set_aside', 'judge', 'crossing', 'join_patients', 'fingerprint', 'Audit',
            'open_scan', 'run_audit']
 
@@ -14,22 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, pandas as pd
 from filelock import FileLock
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from PIL import Image
-from scipy.fft import dctn
+from scipy.fft import dct
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
-from .core import code_version, home, sha256_file
+from .core import code_version, home
 from .phantom import make_phantom
-from .reader import MAX_BYTES, measure, read_films, read_picture, square
+from .reader import Unreadable, measure, read_bytes, read_films, read_picture, square
 from .sources import Source, find_source, list_images, read_npz
 
 # %% ../nbs/01e_audit.ipynb #f51e7c2f
 def phash(thumbs: np.ndarray, # uint8 (N, 32, 32)
          ) -> np.ndarray: # bool (N, 64)
     "Perceptual hashes."
-    low = dctn(thumbs.astype(np.float64), axes=(1, 2))[:, :8, :8].reshape(-1, 64)
+    lowest = dct(np.eye(32), axis=0)[:8].astype(np.float32) # the transform of one axis, as a matrix
+    low = (lowest@thumbs.astype(np.float32)@lowest.T).reshape(-1, 64)
     return low > np.median(low, axis=1, keepdims=True)
 
 def as_hex(bits: np.ndarray, # bool (N, 64)
@@ -52,11 +53,12 @@ def same_pictures(thumbs: np.ndarray, # uint8 (N, 32, 32)
     flat = thumbs[rows].reshape(-1, 1024).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)
     flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    for start in range(0, len(rows), 2048): # a block of rows against the rest: memory stays bounded
-        near = signs[start:start + 2048]@signs[start:].T >= 64 - 2*NEAR_BITS
-        i, j = (a + start for a in np.nonzero(np.triu(near, 1)))
-        bits = (64 - (signs[i]*signs[j]).sum(1))/2
-        out.append(pd.DataFrame(dict(first=rows[i], second=rows[j], bits=bits.astype(int), correlation=(flat[i]*flat[j]).sum(1).round(4), same_bytes=hashes[rows[i]] == hashes[rows[j]])))
+    for start in range(0, len(rows), 256): # a block of rows against the rest: memory stays bounded
+        agree = signs[start:start + 256]@signs[start:].T
+        i, j = np.divmod(np.flatnonzero(agree >= 64 - 2*NEAR_BITS), agree.shape[1])
+        i, j = i[j > i], j[j > i]
+        bits, i, j = (64 - agree[i, j])/2, i + start, j + start
+        out.append(pd.DataFrame(dict(first=rows[i], second=rows[j], bits=bits.astype(int), correlation=np.einsum('ij,ij->i', flat[i], flat[j]).round(4), same_bytes=hashes[rows[i]] == hashes[rows[j]])))
     pairs = pd.concat(out, ignore_index=True) if out else pd.DataFrame(columns=_pair_columns)
     return pairs[(pairs.correlation >= alike) | pairs.same_bytes].reset_index(drop=True)
 
@@ -105,8 +107,8 @@ def hash_files(root: Path, # the folder the paths are relative to
               ) -> list[str]: # SHA-256 of each, in order; '' for what is no readable file
     "Hash files."
     def one(path):
-        try: return sha256_file(path) if path.is_file() and path.stat().st_size <= MAX_BYTES else ''
-        except OSError: return ''
+        try: return hashlib.sha256(read_bytes(path)).hexdigest()
+        except Unreadable: return ''
     return [one(root/name) for name in tqdm(files, desc='hashing', unit='file', mininterval=.5)]
 
 # %% ../nbs/01e_audit.ipynb #596b7e03
@@ -124,6 +126,8 @@ def keep_scan(rows: list[dict], # as `read_films` gives them
     same_pictures(thumbs, np.array(hashes), np.flatnonzero(good)).to_csv(out/'pairs.csv', index=False)
 
 # %% ../nbs/01e_audit.ipynb #e3784fac
+_many = 256 # films from which on worker processes pay
+
 def scan_files(root: Path, # the folder the paths are relative to
                files: list[str], # relative paths
                hashes: list[str], # their SHA-256
@@ -134,7 +138,7 @@ def scan_files(root: Path, # the folder the paths are relative to
     "Decode all files, on all cores where there are many."
     empty_store(out/'images.npy', len(files), image_size)
     starts = range(0, len(files), chunk)
-    jobs = Parallel(n_jobs=-1 if len(starts) > 4 else 1, return_as='generator', batch_size=1)
+    jobs = Parallel(n_jobs=-1 if len(files) > _many else 1, return_as='generator', batch_size=1)
     tasks = (delayed(read_films)(root, files[i:i + chunk], hashes[i:i + chunk], i, out/'images.npy') for i in starts)
     rows = []
     with tqdm(total=len(files), desc=f'reading films at {image_size} px', unit='film') as bar:
@@ -192,6 +196,13 @@ def load_phantom(n_patients: int, # synthetic patients
     return pd.read_csv(folder/'table.csv', keep_default_na=False), folder
 
 # %% ../nbs/01e_audit.ipynb #0d82f777
+def wake(image_size: int, # pixels on each side
+        ): # yields when a worker process is ready
+    "Start the worker processes where films have never been kept at this size."
+    if any((home()/'data'/'cache').glob(f'*-{image_size}px-*')): return iter(())
+    blank = np.zeros((512, 512), np.uint8)
+    return Parallel(n_jobs=-1, return_as='generator', batch_size=1)(delayed(measure)(blank) for _ in range(2*cpu_count()))
+
 def load_films(source: Source, # as `find_source` gives it
                image_size: int, # pixels on each side
               ) -> tuple[pd.DataFrame, Path, dict]: # (table, folder of the scan, what was passed over and how often)
@@ -203,7 +214,9 @@ def load_films(source: Source, # as `find_source` gives it
         build = lambda out: scan_arrays(images, list(table.sha256), image_size, out)
     else:
         table, ignored = list_images(source)
+        waking = wake(image_size) if len(table) > _many else ()
         table['sha256'] = hash_files(source.where, table.file)
+        for _ in waking: pass
         build = lambda out: scan_files(source.where, list(table.file), list(table.sha256), image_size, out)
     return table, cached(cache_key(table, image_size), build), ignored
 

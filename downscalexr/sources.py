@@ -132,11 +132,10 @@ def entry(p: Path, # a picture
           folder: Path, # of the class
          ) -> tuple: # file, folder, label, patient, subtype
     "One row of the table."
-    plain = lambda path: path.as_posix().encode('utf-8', 'backslashreplace').decode() # a name that is no UTF-8 is shown, and found missing
-    patient, subtype = parse_name(p.stem)
-    below = p.relative_to(folder).parts
-    if subtype == 'unknown': patient = f'folder-{below[0].casefold()}' if len(below) > 1 else f'unknown-{p.relative_to(root).with_suffix("").as_posix()}'
-    return plain(p.relative_to(root)), split, label, plain(Path(patient)), subtype
+    plain = lambda text: text.encode('utf-8', 'backslashreplace').decode() # a name that is no UTF-8 is shown, and found missing
+    (patient, subtype), file = parse_name(p.stem), p.relative_to(root)
+    if subtype == 'unknown': below = p.relative_to(folder).parts; patient = f'folder-{below[0].casefold()}' if len(below) > 1 else f'unknown-{file.with_suffix("").as_posix()}'
+    return plain(file.as_posix()), split, label, plain(patient), subtype
 
 # %% ../nbs/01d_sources.ipynb #ed16a765
 def junk(name: str) -> str: # what to count it as; '' for anything else
@@ -154,7 +153,7 @@ def walk(folder: Path, # a class folder
         here, inherited = todo.pop()
         if (real := here.resolve()) in seen or {real, *real.parents} & others: yield here, 'links back into the tree'; continue
         seen.add(real)
-        for p in sorted(here.iterdir()):
+        for p in sorted(here.iterdir(), key=lambda p: p.name):
             why, ending = inherited or junk(p.name), p.suffix.lower()
             if os.path.isdir(p) and ending not in ENDINGS: todo.append((p, why))
             else: yield p, why or ('' if ending in ENDINGS else f'{ending or "no"} ending')

@@ -92,6 +92,7 @@ def notebook_faults(nb) -> list[str]:
         'an error is stored': any(o.output_type == 'error' for c in code for o in c.outputs),
         'a warning is stored': '"stderr"' in stored,
         'a progress bar is stored': re.search(r'\bit/s|s/it\b|widget-view|\d%\|', stored),
+        'the state of progress bars is stored': 'widgets' in nb.metadata,
         f'a path of this machine is stored: {here and here[0]}': here,
         f'{len(nb.cells)} cells, 60 at most': len(nb.cells) > 60,
         f'an exported cell of {longest} lines, 40 at most': longest > 40,

@@ -22,6 +22,7 @@ for name in sys.argv[1:]:
     ExecutePreprocessor(timeout=3600).preprocess(nb, {'metadata': {'path': str(path.parent)}})
     for cell in nb.cells:
         if cell.cell_type == 'code': cell.outputs = [o for o in cell.outputs if stored(o)]
+    nb.metadata.pop('widgets', None) # the state of the progress bars
     with tempfile.NamedTemporaryFile('w', dir=path.parent, prefix='.', suffix='.tmp', delete=False, encoding='utf-8') as f: nbformat.write(nb, f)
     Path(f.name).replace(path)
     subprocess.run([Path(sys.executable).parent/'nbdev_clean', '--fname', path], check=True, cwd=ROOT)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 from .benchmark import benchmark
 from .core import atomic_write, cpu_name, home, read_json
+from .downsample import load_plugins
 from .figures import caption, figures
 from .results import Results, collect, comparison, comparison_table, differences, differences_table, excludes_zero, finished_runs, load_results
 from .sources import nature
@@ -61,11 +62,13 @@ def ensure_benchmark(runs: Path, # folder of run folders; benchmark.json goes th
     "Time the variants of these runs on this machine, unless that was done before."
     configs = [read_json(f/'config.json') for f in finished_runs(runs, names)]
     arch, image_size = configs[0]['arch'], configs[0]['image_size']
+    width, control = configs[0].get('width', 1.), configs[0].get('control', '')
+    for plugins in {c.get('plugins', '') for c in configs}: load_plugins(plugins)
     variants = list(dict.fromkeys(c['downsample'] for c in configs))
     old = read_json(runs/'benchmark.json') if (runs/'benchmark.json').exists() else None
-    same = old and (old['settings']['arch'], old['settings']['image_size'], old['environment']['cpu']) == (arch, image_size, cpu_name())
+    same = old and (*(old['settings'].get(k) for k in ('arch', 'image_size', 'width', 'control')), old['environment']['cpu']) == (arch, image_size, width, control, cpu_name())
     if same and set(variants) <= set(old['settings']['downsamples']): return
-    benchmark(variants, arch, image_size, runs/'benchmark.json', repeats=repeats)
+    benchmark(variants, arch, image_size, width, control, runs/'benchmark.json', repeats=repeats)
 
 # %% ../nbs/05_analysis.ipynb #e3383e2d
 def summary_text(r: Results, # what was reported

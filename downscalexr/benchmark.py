@@ -6,26 +6,26 @@
 __all__ = ['LAYOUTS', 'make_case', 'time_cases', 'summarise', 'benchmark', 'latency_table', 'plot_latency', 'main']
 
 # %% ../nbs/04_benchmark.ipynb #baba3d0d
-import argparse, sys, time
+import argparse, copy, sys, time
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from matplotlib.figure import Figure
+from torch import nn
 from tqdm.auto import tqdm
 from .core import environment, home, keep_freed_memory, looks, read_json, write_json
-from .downsample import operators
+from .downsample import ORIGINAL, load_plugins, operators
 from .models import build_model, macs, n_parameters, size_mib
 
 # %% ../nbs/04_benchmark.ipynb #7f12623c
 LAYOUTS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
 
-def make_case(downsample: str, # variant
-              arch: str, # network
+def make_case(model: nn.Module, # in evaluation
               image_size: int, # pixels on each side
               batch_size: int, # images at once
               layout: str, # one of `LAYOUTS`
              ): # a function without arguments that runs the model once
     "One model with its input, ready to be timed."
-    model = build_model(downsample, arch, image_size).eval().to(memory_format=LAYOUTS[layout])
+    model = copy.deepcopy(model).to(memory_format=LAYOUTS[layout])
     x = torch.randn(batch_size, 1, image_size, image_size, generator=torch.Generator().manual_seed(0)).to(memory_format=LAYOUTS[layout])
     def forward():
         with torch.inference_mode(): return model(x)
@@ -60,6 +60,8 @@ def summarise(case: dict, # variant, batch size, layout and cost of the model
 def benchmark(downsamples: list[str], # variants; ratios are to the first
               arch: str='lenet', # network
               image_size: int=128, # pixels on each side
+              width: float=1., # factor of all channel counts
+              control: str='', # 'param' or 'mac', as in `build_model`
               out: str|Path|None=None, # file to write; None: only return
               batch_sizes: tuple=(1, 32), # images at once
               threads: int=1, # CPU threads
@@ -70,13 +72,13 @@ def benchmark(downsamples: list[str], # variants; ratios are to the first
     reused = keep_freed_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    models = {d: build_model(d, arch, image_size) for d in downsamples}
+    models = {d: build_model(d, arch, image_size, width, control).eval() for d in downsamples}
     cost = {d: dict(downsample=d, arch=arch, image_size=image_size, parameters=n_parameters(m), size_mib=size_mib(m), macs=macs(m, image_size)) for d, m in models.items()}
     keys = [(d, b, l) for b in batch_sizes for l in LAYOUTS for d in downsamples]
-    try: times = dict(zip(keys, time_cases([make_case(d, arch, image_size, b, l) for d, b, l in keys], repeats, warmup)))
+    try: times = dict(zip(keys, time_cases([make_case(models[d], image_size, b, l) for d, b, l in keys], repeats, warmup)))
     finally: env = environment(); torch.set_num_threads(before)
     rows = [summarise(dict(cost[d], batch_size=b, memory_format=l), t, times[downsamples[0], b, l]) for (d, b, l), t in times.items()]
-    settings = dict(arch=arch, image_size=image_size, downsamples=list(downsamples), threads=threads, repeats=repeats, warmup=warmup, allocator='freed memory kept' if reused else 'default', timed='model only')
+    settings = dict(arch=arch, image_size=image_size, width=width, control=control, downsamples=list(downsamples), threads=threads, repeats=repeats, warmup=warmup, allocator='freed memory kept' if reused else 'default', timed='model only')
     result = dict(environment=env, settings=settings, rows=rows)
     if out: write_json(out, result)
     return result
@@ -112,12 +114,14 @@ def main(args: list[str]|None=None, # words of the command; default: those of th
         ) -> int: # exit code
     "The command `downscalexr_benchmark`."
     p = argparse.ArgumentParser('downscalexr_benchmark', description='Time the variants on this CPU, side by side.', formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    p.add_argument('--downsample', nargs='+', default=operators(), help=f'variants, from: {", ".join(operators())}')
-    for name, default, text in (('--arch', 'lenet', 'network'), ('--image-size', 128, 'pixels on each side'), ('--threads', 1, 'CPU threads'), ('--repeats', 30, 'counted rounds')):
+    p.add_argument('--downsample', nargs='+', help=f'variants, from: {", ".join(operators())}; default: all, your own too')
+    for name, default, text in (('--arch', 'lenet', 'network'), ('--image-size', 128, 'pixels on each side'), ('--width', 1., 'factor of all channel counts'), ('--control', '', 'param or mac: scale to the budget of the max-pooling network'), ('--plugins', '', 'modules or files with operators of your own'), ('--threads', 1, 'CPU threads'), ('--repeats', 30, 'counted rounds')):
         p.add_argument(name, type=type(default), default=default, help=text)
     p.add_argument('--out', default=str(home()/'runs'/'benchmark.json'), help='file to write')
     a = p.parse_args(args)
-    try: result = benchmark(a.downsample, a.arch, a.image_size, a.out, threads=a.threads, repeats=a.repeats)
+    try:
+        load_plugins(a.plugins)
+        result = benchmark(a.downsample or operators(), a.arch, a.image_size, a.width, a.control, a.out, threads=a.threads, repeats=a.repeats)
     except ValueError as e: sys.exit(f'downscalexr_benchmark: {e}')
     print(latency_table(result).to_string(index=False), f'\n{a.out}')
     return 0

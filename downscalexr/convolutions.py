@@ -8,6 +8,7 @@ __all__ = ['strided_extra', 'Patchify', 'unfold_kernel', 'SpaceToDepth']
 # %% ../nbs/02e_convolutions.ipynb #e57ed658
 import torch, torch.nn.functional as F
 from torch import nn
+from . import pooling # registered before these
 from .original import StridedConv2d, pass_centre
 from .registry import Halving, register
 

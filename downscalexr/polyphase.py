@@ -8,6 +8,7 @@ __all__ = ['pick', 'mix', 'Polyphase', 'APS', 'Score', 'score_macs', 'LPS', 'TIP
 # %% ../nbs/02g_polyphase.ipynb #b6e560ad
 import torch, torch.nn.functional as F
 from torch import nn
+from . import blur # registered before these
 from .registry import Halving, quarters, register
 
 # %% ../nbs/02g_polyphase.ipynb #1396a0f8

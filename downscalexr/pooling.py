@@ -150,6 +150,6 @@ class FractionalMaxPool(Halving):
         return x
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
-        size = [s//2 for s in x.shape[2:]]
-        between = [round(s/math.sqrt(2)) if s > 2 else 1 for s in x.shape[2:]]
+        size = [int(s)//2 for s in x.shape[2:]]
+        between = [round(2*s/math.sqrt(2)) if s > 1 else 1 for s in size]
         return self.step(self.step(x, between), size)

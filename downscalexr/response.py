@@ -42,7 +42,7 @@ def frequency_gain(layer: nn.Module, # (N, 1, H, W) → (N, 1, H//2, W//2)
     "Deviation out over deviation in, for waves below half a cycle per pixel; half a cycle is left out: its deviation depends on the phase alone."
     t, cycles = np.arange(n), np.arange(1, n//2)
     phi = 2*np.pi*(np.arange(phases) + .5)/phases
-    waves = np.cos(2*np.pi*cycles[:, None, None]*t/n + phi[:, None])
+    waves = 1 + np.cos(2*np.pi*cycles[:, None, None]*t/n + phi[:, None])
     out = halve_rows(layer, waves.reshape(-1, n)).reshape(len(cycles), phases, n//2)
     return cycles/n, np.sqrt(out.var(-1).mean(-1)/waves.var(-1).mean(-1))
 
@@ -61,7 +61,7 @@ def phase_error(layer: nn.Module, # (N, 1, H, W) → (N, 1, H//2, W//2)
     "Root mean square phase of pass-band waves beyond one common delay, weighted by their amplitude."
     cycles = np.arange(1, n//4)
     phi = 2*np.pi*(np.arange(phases) + .5)/phases
-    waves = np.cos(2*np.pi*cycles[:, None, None]*np.arange(n)/n + phi[:, None])
+    waves = 1 + np.cos(2*np.pi*cycles[:, None, None]*np.arange(n)/n + phi[:, None])
     out = halve_rows(layer, waves.reshape(-1, n)).reshape(len(cycles), phases, n//2)
     kept = np.fft.rfft(out)[np.arange(len(cycles)), :, cycles]*np.exp(-1j*phi)
     delays = np.linspace(-1, 4, 501)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, pandas as pd
 from scipy.special import logit
-from .core import atomic_write, read_json, read_jsonl, shown, write_json
+from .core import add_look, atomic_write, read_json, read_jsonl, shown, write_json
 from .downsample import operators
 from .metrics import auroc, average_precision, cluster_bootstrap, paired_difference, rate, seed_interval
 from .train import flat_metrics
@@ -46,8 +46,8 @@ def finished_runs(runs: Path, # folder of run folders
 def check_alike(runs: pd.DataFrame, # one row per run
                ):
     "Refuse to compare runs that differ in more than variant and seed."
-    for column in ('data_fingerprint', 'arch', 'image_size', 'epochs', 'batch_size', 'lr', 'weight_decay', 'patience', 'code_version'):
-        if len(values := runs[column].unique()) > 1: raise ValueError(f'The runs differ in {column} ({", ".join(map(str, values))}), so they cannot be compared. Name those that belong together.')
+    for column in ('data_fingerprint', 'arch', 'image_size', 'width', 'control', 'epochs', 'batch_size', 'lr', 'weight_decay', 'patience', 'code_version'):
+        if column in runs and len(values := runs[column].unique()) > 1: raise ValueError(f'The runs differ in {column} ({", ".join(map(str, values))}), so they cannot be compared. Name those that belong together.')
     twice = runs[runs.duplicated(['downsample', 'seed'])]
     if len(twice): raise ValueError(f'{twice.run.iloc[0]} is a second run of the same variant and seed. Name those that belong together.')
 
@@ -105,7 +105,9 @@ def load_results(folder: str|Path, # as `collect` wrote it
     if missing := [f for f in ('runs.csv', 'history.csv', 'predictions.csv.gz', 'provenance.json') if not (folder/f).exists()]:
         raise FileNotFoundError(f'{shown(folder)} lacks {", ".join(missing)}. Write it with results.collect.')
     bench = read_json(folder/'benchmark.json') if (folder/'benchmark.json').exists() else None
-    return Results(*(pd.read_csv(folder/f) for f in ('runs.csv', 'history.csv', 'predictions.csv.gz')), bench, read_json(folder/'provenance.json'))
+    tables = [pd.read_csv(folder/f) for f in ('runs.csv', 'history.csv', 'predictions.csv.gz')]
+    for name in tables[0].downsample.unique(): add_look(name) # an operator whose plug-in is not loaded gets a look, too
+    return Results(*tables, bench, read_json(folder/'provenance.json'))
 
 # %% ../nbs/05a_results.ipynb #d2b2cbf4
 def test_logits(r: Results, # from `load_results`

@@ -11,6 +11,7 @@ import math
 from functools import lru_cache
 import torch, torch.nn.functional as F
 from torch import nn
+from . import polyphase # registered before these
 from .blur import blur
 from .pooling import wide
 from .registry import Halving, quarters, register

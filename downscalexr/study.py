@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 from .core import checkout, home, shown, write_json
 from .data import Splits, load_splits
-from .downsample import operators
+from .downsample import ORIGINAL, load_plugins, operators
 from .sources import nature
 from .train import TrainConfig, check_config, finished, job_key, run_folder
 
@@ -88,7 +88,7 @@ def parse(args: list[str]|None=None, # words of the command; default: those of t
          ) -> argparse.Namespace:
     "Read the command line."
     p = argparse.ArgumentParser('downscalexr_study', description='Train every variant with every seed; finished runs are skipped.', formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    p.add_argument('--downsample', nargs='+', default=operators(), help=f'variants, from: {", ".join(operators())}')
+    p.add_argument('--downsample', nargs='+', default=ORIGINAL, help=f'variants, from: {", ".join(operators())}; "all" for all of them')
     p.add_argument('--seeds', type=int, default=1, help='seeds 0, 1, … per variant')
     p.add_argument('--jobs', type=int, default=0, help='worker processes; 0: as many as the cores allow')
     for f in fields(TrainConfig):
@@ -105,7 +105,9 @@ def main(args: list[str]|None=None, # words of the command; default: those of th
     names, seeds, jobs = (given.pop(k) for k in ('downsample', 'seeds', 'jobs'))
     if checkout() is None: sys.exit('downscalexr_study needs the training notebook: run it from a source checkout (pip install -e .).')
     if Path(given['source']).is_dir(): given['source'] = str(Path(given['source']).resolve())
-    try: done, failed = run_study(grid(names, seeds, **given), jobs)
+    try:
+        load_plugins(given['plugins'])
+        done, failed = run_study(grid(operators() if names == ['all'] else names, seeds, **given), jobs)
     except (ValueError, FileNotFoundError) as e: sys.exit(f'downscalexr_study: {e}')
     for name, reason in failed.items(): print(f'FAILED {name}: {reason}\n  see {shown(home()/"runs"/name/"notebook.ipynb")}')
     print(f'{len(done)} runs finished, {len(failed)} failed. Each has its own folder in {home()/"runs"}.')

@@ -20,9 +20,10 @@ from sklearn.metrics import roc_curve
 from torch import nn
 from tqdm.auto import tqdm
 from .batches import batches
-from .core import append_jsonl, atomic_write, code_version, environment, home, keep_freed_memory, looks, read_json, read_jsonl, sha256_file, shown, write_json
+from .core import append_jsonl, atomic_write, code_version, derive_seed, environment, home, keep_freed_memory, looks, read_json, read_jsonl, sha256_file, shown, write_json
 from .audit import DUPLICATES
 from .data import Split, Splits, load_splits
+from .downsample import load_plugins, operator_version
 from .metrics import auroc, report, scores, youden_threshold
 from .models import build_model, check_model, macs, n_parameters, size_mib
 from .sources import CLASSES, split_classes
@@ -35,6 +36,8 @@ class TrainConfig:
     downsample: str = 'maxpool' # operator that halves the maps
     arch: str = 'lenet' # network around it
     image_size: int = 128 # pixels on each side; the original study used 320
+    width: float = 1. # factor of all channel counts
+    control: str = '' # 'param' or 'mac': scale the width to the parameters or multiply-adds of the max-pooling network; empty: no
     epochs: int = 25 # at most
     batch_size: int = 32 # images per step
     lr: float = 1e-3 # learning rate of Adam
@@ -48,6 +51,7 @@ class TrainConfig:
     num_threads: int = 0 # CPU threads; 0 means all cores
     run_dir: str = '' # folder of this run; empty: runs/<name> in the home folder
     experiment: str = 'downscalexr' # MLflow experiment
+    plugins: str = '' # modules or files with operators of one's own, separated by commas
 
 # %% ../nbs/03_train.ipynb #7e37df31
 def check_config(values: dict, # parameter → value
@@ -67,7 +71,8 @@ def check_config(values: dict, # parameter → value
 def check_values(cfg: TrainConfig, # types are right
                 ):
     "Refuse values no run can have."
-    check_model(cfg.downsample, cfg.arch, cfg.image_size)
+    load_plugins(cfg.plugins)
+    check_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control)
     for name, low in dict(epochs=1, batch_size=1, patience=1, seed=0, num_threads=0, weight_decay=0).items():
         if not getattr(cfg, name) >= low: raise ValueError(f'{name} must be {low} or more, got {getattr(cfg, name)}.')
     if not 0 < cfg.lr < math.inf: raise ValueError(f'lr must be a positive number, got {cfg.lr}.')
@@ -98,7 +103,8 @@ def job_key(cfg: TrainConfig, # checked
             fingerprint: str, # of the images
            ) -> str: # 64 hexadecimal digits
     "Digest of what decides a run's numbers."
-    decides = {k: v for k, v in asdict(cfg).items() if k not in ('run_dir', 'experiment', 'source', 'classes', 'duplicates')}
+    decides = {k: v for k, v in asdict(cfg).items() if k not in ('run_dir', 'experiment', 'source', 'classes', 'duplicates', 'plugins')}
+    decides['operator'] = operator_version(cfg.downsample) # '' for our own, which are part of the code version
     return sha256(json.dumps([decides, fingerprint, code_version('train')], sort_keys=True).encode()).hexdigest()
 
 def run_folder(cfg: TrainConfig, # checked
@@ -148,6 +154,7 @@ def train_epoch(model: nn.Module, # (N, 1, H, W) → (N,) logits
                ) -> float: # mean loss over the images, as seen during the epoch
     "Train for one pass over the split."
     model.train()
+    torch.manual_seed(derive_seed(cfg.seed, 'layers', epoch)) # for operators that draw in training
     total = 0.
     walk = batches(split, cfg.batch_size, device, cfg.seed, epoch)
     for x, y in tqdm(walk, total=math.ceil(len(split)/cfg.batch_size), desc=f'epoch {epoch}', leave=False):
@@ -366,7 +373,7 @@ def train_in(folder: Path, # of the run, locked
     write_json(folder/'config.json', dict(asdict(cfg), key=job_key(cfg, splits.fingerprint)))
     write_json(folder/'environment.json', environment(device))
     mirror = open_mirror(folder, cfg, splits)
-    model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.seed).to(device)
+    model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed).to(device)
     try:
         progress = fit(model, splits, cfg, folder, device, lambda row, step: mirror.log({k: v for k, v in row.items() if k != 'epoch'}, step))
         result = file_result(folder, cfg, splits, model, progress, device)

@@ -126,10 +126,11 @@ def matched_channels(downsample: str, # one of `operators()`
     cost = lambda channels: budget(downsample, arch, image_size, channels, control)
     off = lambda channels: abs(cost(channels)/target - 1)
     low, high = bisected(downsample, arch, image_size, width, control, target)
-    best, near = scaled(arch, width), [scaled(arch, width), low, high]
-    for stage in (lambda: near, lambda: [n for c in near for n in nudged(cost, target, c)], lambda: [n for c in mixtures(low, high) for n in nudged(cost, target, c)]):
-        best = min([best, *stage()], key=off)
-        if off(best) < .003: return best
+    near = sorted([scaled(arch, width), low, high], key=off)
+    for wider in (lambda: near, lambda: mixtures(low, high), lambda: near[:20]):
+        if off(near[0]) < .003: return near[0]
+        near = sorted({*near, *(n for c in wider() for n in nudged(cost, target, c))}, key=off)
+    best = near[0]
     if off(best) > .01: raise ValueError(f'{arch} with {downsample} cannot meet the {control} budget at width {width} ({off(best):.1%} off). Use a larger width.')
     return best
 
@@ -140,7 +141,7 @@ def nudged(cost, target: int, channels: tuple) -> list[tuple]:
         change = lambda k: tuple(v + k*(i == j) for j, v in enumerate(channels))
         each = cost(change(1)) - cost(channels)
         k = round((target - cost(channels))/each) if each else 0
-        if 0 < abs(k) <= max(2, .4*c) and c + k > 0: found.append(change(k))
+        if k and max(1, c/2) <= c + k <= max(2*c, c + 2): found.append(change(k))
     return found
 
 def mixtures(low: tuple, high: tuple) -> list[tuple]:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SMALL', 'filter_line', 'filter_matrix', 'apply_matrices', 'filter_axis', 'filter_slices', 'edges', 'kernel',
-           'filter_conv', 'spread_axis', 'Filter', 'filter_padded', 'blur', 'BlurPool', 'BlurPool3', 'BlurPool4',
-           'MaxBlurPool', 'pass_convblur', 'ConvBlurPool']
+           'apply_line', 'filter_conv', 'spread_axis', 'spread_conv', 'by_conv', 'Filter', 'filter_padded', 'blur',
+           'BlurPool', 'BlurPool3', 'BlurPool4', 'MaxBlurPool', 'pass_convblur', 'ConvBlurPool']
 
 # %% ../nbs/02f_blur.ipynb #0452ecfd
 from functools import lru_cache
@@ -40,9 +40,10 @@ def filter_line(v: torch.Tensor, # (..., L)
 def filter_matrix(n: int, # pixels along an axis
                   taps: tuple, # 3 or 4 numbers
                   dtype: torch.dtype, device: torch.device,
+                  reflect: bool=True, # False: zeros outside
                  ) -> torch.Tensor: # ((n + 1)//2, n)
     "The filter along one axis as a matrix, kept."
-    with torch.inference_mode(False), torch.no_grad(): return filter_line(torch.eye(n, dtype=torch.float64), taps).T.contiguous().to(device, dtype)
+    with torch.inference_mode(False), torch.no_grad(): return filter_line(torch.eye(n, dtype=torch.float64), taps, reflect).T.contiguous().to(device, dtype)
 
 def apply_matrices(x: torch.Tensor, # (N, C, H, W)
                    rows: torch.Tensor, # (h, H)
@@ -94,13 +95,19 @@ def kernel(taps: tuple, channels: int, dtype: torch.dtype, device: torch.device)
         k = torch.tensor(taps, dtype=torch.float64)
         return torch.outer(k, k).to(device, dtype).expand(channels, 1, -1, -1).contiguous()
 
+def apply_line(v: torch.Tensor, # (N, C, L)
+               matrix: torch.Tensor, # (l, L)
+              ) -> torch.Tensor: # (N, C, l)
+    "A matrix applied to lines, as BLAS likes them best."
+    return v@matrix.T if v.shape[1] < 16 or len(v) == 1 or v.stride(1) != 1 else (matrix@v.transpose(1, 2)).transpose(1, 2)
+
 def filter_conv(x: torch.Tensor, # (N, C, H, W)
                 taps: tuple, # 3 or 4 numbers
                ) -> torch.Tensor: # (N, C, (H + 1)//2, (W + 1)//2)
     "A depthwise convolution with zero padding, then the edges."
     y = F.conv2d(x, kernel(taps, x.shape[1], x.dtype, x.device), stride=2, padding=1, groups=x.shape[1])
-    for out, w, row in edges(x.shape[2], taps): y[:, :, out].add_(filter_line(x[:, :, row], taps), alpha=w)
-    for out, w, col in edges(x.shape[3], taps): y[..., out].add_(filter_line(x[..., col], taps, reflect=False), alpha=w)
+    for out, w, row in edges(x.shape[2], taps): y[:, :, out].add_(apply_line(x[:, :, row], filter_matrix(x.shape[3], taps, x.dtype, x.device)), alpha=w)
+    for out, w, col in edges(x.shape[3], taps): y[..., out].add_(apply_line(x[..., col], filter_matrix(x.shape[2], taps, x.dtype, x.device, reflect=False)), alpha=w)
     return y
 
 # %% ../nbs/02f_blur.ipynb #5847f909
@@ -126,17 +133,36 @@ def spread_axis(g: torch.Tensor, # (N, C, h, w), gradient of a filtered map
         e.narrow(dim, n - 1, 1).add_(g.narrow(dim, n - 1, 1), alpha=taps[3])
     return x
 
+def spread_conv(g: torch.Tensor, # (N, C, h, w), gradient of a filtered map
+                size: tuple, # rows and columns before the filter
+                taps: tuple, # 3 or 4 numbers
+               ) -> torch.Tensor: # gradient before the filter
+    "The transpose of `filter_conv`."
+    missing = [s - (2*n - 4 + len(taps)) for s, n in zip(size, g.shape[2:])]
+    x = F.conv_transpose2d(g, kernel(taps, g.shape[1], g.dtype, g.device), stride=2, padding=1, output_padding=missing, groups=g.shape[1])
+    for out, w, row in edges(size[0], taps): x[:, :, row].add_(apply_line(g[:, :, out], filter_matrix(size[1], taps, g.dtype, g.device).T), alpha=w)
+    for out, w, col in edges(size[1], taps): x[..., col].add_(apply_line(g[..., out], filter_matrix(size[0], taps, g.dtype, g.device, reflect=False).T), alpha=w)
+    return x
+
+# %% ../nbs/02f_blur.ipynb #860c86fd
+def by_conv(x: torch.Tensor, # (N, C, H, W)
+           ) -> bool: # True: the convolution is faster than slices (measured on the machine of 04b_operators)
+    "Large maps in channels_last; in NCHW many small maps of many channels."
+    if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous(): return x.numel() > 100_000
+    return x.numel() > 400_000 and x.shape[1] >= 16 and x.shape[2]*x.shape[3] <= 2500
+
 class Filter(torch.autograd.Function):
-    "Slices or convolution forward, slices backward."
+    "The faster of convolution and slices, forward and backward."
     @staticmethod
     def forward(ctx, x: torch.Tensor, taps: tuple) -> torch.Tensor:
         ctx.size, ctx.taps = x.shape[2:], taps
-        nhwc = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-        return filter_conv(x, taps) if nhwc and x.numel() > 400_000 else filter_slices(x, taps)
+        ctx.conv = by_conv(x)
+        return filter_conv(x, taps) if ctx.conv else filter_slices(x, taps)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, g: torch.Tensor) -> tuple:
+        if ctx.conv: return spread_conv(g, ctx.size, ctx.taps), None
         return spread_axis(spread_axis(g, 3, ctx.size[1], ctx.taps), 2, ctx.size[0], ctx.taps), None
 
 # %% ../nbs/02f_blur.ipynb #b23f8168
@@ -148,7 +174,7 @@ def filter_padded(x: torch.Tensor, # (N, C, H, W), 3 px or more on each side
     return F.conv2d(padded, kernel(taps, x.shape[1], x.dtype, x.device), stride=2, groups=x.shape[1])
 
 # %% ../nbs/02f_blur.ipynb #cf412579
-SMALL = 2_000_000 # multiply-adds up to which two matrices are the fastest way
+SMALL = 500_000 # multiply-adds up to which two matrices are the fastest way
 
 def blur(x: torch.Tensor, # (N, C, H, W)
          taps: tuple, # 3 or 4 numbers; 4 only at even sizes
@@ -177,6 +203,7 @@ class BlurPool4(BlurPool): taps = (.125, .375, .375, .125)
 class MaxBlurPool(BlurPool):
     "Maximum at stride 1, then BlurPool."
     def halve(self, x: torch.Tensor) -> torch.Tensor:
+        if x.requires_grad and torch.is_grad_enabled(): return blur(F.max_pool2d(x, 2, stride=1), self.taps)
         m = torch.maximum(x[:, :, :-1], x[:, :, 1:])
         return blur(torch.maximum(m[..., :-1], m[..., 1:]), self.taps)
 

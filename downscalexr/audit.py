@@ -138,7 +138,7 @@ def scan_files(root: Path, # the folder the paths are relative to
     "Decode all files, on all cores where there are many."
     empty_store(out/'images.npy', len(files), image_size)
     starts = range(0, len(files), chunk)
-    jobs = Parallel(n_jobs=-1 if len(files) > _many else 1, return_as='generator', batch_size=1)
+    jobs = Parallel(n_jobs=-1 if len(files) > _many else 1, return_as='generator', batch_size=1, idle_worker_timeout=10)
     tasks = (delayed(read_films)(root, files[i:i + chunk], hashes[i:i + chunk], i, out/'images.npy') for i in starts)
     rows = []
     with tqdm(total=len(files), desc=f'reading films at {image_size} px', unit='film') as bar:
@@ -201,7 +201,7 @@ def wake(image_size: int, # pixels on each side
     "Start the worker processes where films have never been kept at this size."
     if any((home()/'data'/'cache').glob(f'*-{image_size}px-*')): return iter(())
     blank = np.zeros((512, 512), np.uint8)
-    return Parallel(n_jobs=-1, return_as='generator', batch_size=1)(delayed(measure)(blank) for _ in range(2*cpu_count()))
+    return Parallel(n_jobs=-1, return_as='generator', batch_size=1, idle_worker_timeout=10)(delayed(measure)(blank) for _ in range(2*cpu_count()))
 
 def load_films(source: Source, # as `find_source` gives it
                image_size: int, # pixels on each side

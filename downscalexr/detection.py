@@ -75,7 +75,7 @@ def sweep(frequencies: list[float], # cycles per mm
     "Detection as a function of frequency."
     downsamples = downsamples or operators()
     jobs = [(f, s) for f in frequencies for s in range(seeds)]
-    runs = Parallel(n_jobs=-1, return_as='generator', batch_size=1)(delayed(detector_logits)(f, s, downsamples, **kw) for f, s in jobs)
+    runs = Parallel(n_jobs=-1, return_as='generator', batch_size=1, idle_worker_timeout=10)(delayed(detector_logits)(f, s, downsamples, **kw) for f, s in jobs)
     found, rows = dict(zip(jobs, tqdm(runs, total=len(jobs), desc='frequencies × seeds', unit='cell'))), []
     for f in frequencies:
         y = found[f, 0]['labels']

@@ -14,7 +14,7 @@ NEEDED_MB := 4000
 STUDY_FLAGS = $(if $(DOWNSAMPLE),--downsample $(DOWNSAMPLE)) $(if $(ARCH),--arch $(ARCH)) $(if $(IMAGE_SIZE),--image-size $(IMAGE_SIZE)) \
   $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SOURCE),--source $(SOURCE)) $(if $(JOBS),--jobs $(JOBS))
 
-.PHONY: help setup train test readme outputs docs clean
+.PHONY: help setup train test oracles readme outputs docs clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -34,6 +34,9 @@ train: setup ## train every variant, benchmark, compare
 
 test: setup ## all checks, as CI runs them
 	@$(BIN)/python .ci/checks.py
+
+oracles: setup ## install other people's operators, for slow cells only
+	@$(BIN)/pip install --quiet --no-deps antialiased-cnns==0.3 kornia==0.9.0 kornia_rs timm==1.0.31
 
 readme: setup ## write README.md from nbs/index.ipynb
 	@$(BIN)/python .ci/readme.py

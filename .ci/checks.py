@@ -185,7 +185,7 @@ def one_run(home: Path) -> dict:
 
 def papermill(*words, name: str, cwd=ROOT, ok=True, out=True, data=False) -> str:
     "Execute the training notebook; returns what papermill said."
-    notebook = '03_train.ipynb' if cwd.name == 'nbs' else 'nbs/03_train.ipynb'
+    notebook = '03_train.ipynb' if cwd.name == 'nbs' else 'nbs/03_train.ipynb' if cwd == ROOT else ROOT/'nbs'/'03_train.ipynb'
     target = [SCRATCH/f'{name}.ipynb'] if out else []
     return sh(BIN/'papermill', notebook, *target, *words, '--no-progress-bar', cwd=cwd, ok=ok, home=SCRATCH/name, data=data)
 
@@ -200,6 +200,33 @@ def papermill_variants():
         papermill('-p', 'downsample', variant, *TINY, name=variant, cwd=ROOT/'nbs' if variant == 'strided' else ROOT)
         result = one_run(SCRATCH/variant)
         need(result['config']['downsample'] == variant and result['data']['kind'] == 'phantom', 'another run than was asked for')
+
+
+OWN = '''
+import torch
+from downscalexr.registry import Halving, quarters, register
+
+@register('median', 'median of four', 'my own')
+class Median(Halving):
+    def __init__(self, channels): super().__init__()
+    def halve(self, x): return torch.stack(quarters(x)).sort(0)[0][1:3].mean(0)
+'''
+
+
+@check
+def papermill_plugin():
+    "papermill, study, report: an operator of one's own, in a module of one's own, in another network"
+    folder = SCRATCH/'own'
+    folder.mkdir()
+    (folder/'my_ops.py').write_text(OWN)
+    papermill('-p', 'downsample', 'median', '-p', 'plugins', 'my_ops', '-p', 'arch', 'compact', '-p', 'width', '0.5', *TINY, name='own', cwd=folder)
+    result = one_run(SCRATCH/'own')
+    need(result['config']['downsample'] == 'median' and result['config']['arch'] == 'compact', 'another run than was asked for')
+    words = ['--downsample', 'median', 'stochastic', '--plugins', 'my_ops', '--control', 'mac', '--image-size', '64', '--epochs', '1', '--source', 'phantom:120', '--jobs', '1']
+    sh(BIN/'downscalexr_study', *words, cwd=folder, home=SCRATCH/'own-study')
+    said = sh(BIN/'downscalexr_report', '--repeats', '3', cwd=folder, home=SCRATCH/'own-study')
+    need('median' in said and 'stochastic' in said, f'the table lacks an operator:\n{said[-2000:]}')
+    need((SCRATCH/'own-study'/'runs'/'report'/'median_side_by_side.png').exists() or list((SCRATCH/'own-study'/'runs'/'report').glob('median*.png')), 'no figure of the operator')
 
 
 @check

@@ -11,19 +11,19 @@ import math
 import torch, torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
-from .original import plain
+from .original import SMALL
 from .registry import Halving, even, pairwise, quarters, register
 
 # %% ../nbs/02d_pooling.ipynb #3f7652d6
 def window_sum(x: torch.Tensor, # (N, C, 2h, 2w)
               ) -> torch.Tensor: # (N, C, h, w)
     "Sum of each 2×2 window, by the faster of two ways."
-    return F.avg_pool2d(x, 2, divisor_override=1) if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous() else pairwise(torch.add, x)
+    return F.avg_pool2d(x, 2, divisor_override=1) if x.numel() < SMALL or x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous() else pairwise(torch.add, x)
 
 def window_max(x: torch.Tensor, # (N, C, 2h, 2w)
               ) -> torch.Tensor: # (N, C, h, w)
     "Largest value of each 2×2 window; its gradient goes to the first of equals."
-    return F.max_pool2d(x, 2) if x.requires_grad and torch.is_grad_enabled() else pairwise(torch.maximum, x)
+    return F.max_pool2d(x, 2) if x.numel() < SMALL or x.requires_grad and torch.is_grad_enabled() else pairwise(torch.maximum, x)
 
 def wide(x: torch.Tensor, # any float type
         ) -> torch.Tensor: # half precision as float32, others as they are
@@ -100,7 +100,10 @@ class SoftPool(Halving):
                 ): super().__init__(); self.beta = beta
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
-        return SoftPoolFunction.apply(wide(x), float(self.beta)).to(x.dtype)
+        v = wide(x)
+        if x.numel() >= SMALL and not x.is_contiguous(): return SoftPoolFunction.apply(v, float(self.beta)).to(x.dtype)
+        parts = torch.stack(quarters(v))
+        return (parts*(self.beta*parts).softmax(0)).sum(0).to(x.dtype)
 
 # %% ../nbs/02d_pooling.ipynb #9389b079
 @register('lip', 'local importance', 'Gao et al. 2019', equation=r'\frac{\sum_i e^{g(x)_i} x_i}{\sum_i e^{g(x)_i}}', show=lambda layer: nn.init.ones_(layer.project.weight),

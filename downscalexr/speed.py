@@ -188,6 +188,7 @@ def time_operators(out: str|Path, # JSON file to write, or to go on with
     done = {repr([list(r[k]) if k == 'shape' else r[k] for k in KEY]) for r in rows}
     save = lambda: write_json(out, dict(environment=env, settings=dict(rounds=rounds, tolerance=1e-5, shapes=shapes, compiled_shapes=compiled_shapes), rows=rows))
     left = [c for c in speed_cases(names or operators(), shapes, compiled_shapes) if repr([list(v) if k == 'shape' else v for k, v in c.items()]) not in done]
+    if not left: return pd.DataFrame(rows)
     try:
         for i, case in enumerate(tqdm(left, desc='cases')):
             try: rows.append(dict(time_case(case['downsample'], *(case[k] for k in KEY[1:]), rounds=rounds), shape=list(case['shape'])))

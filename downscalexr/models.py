@@ -254,5 +254,5 @@ def plot_weight(sizes: tuple=(64, 128, 224, 320), # pixels on each side
         ax.barh(i, table.parameters.sum() - first, left=first, color='#D55E00', label='everything else' if i == 0 else None)
         ax.text(table.parameters.sum()*1.01, i, f' {table.parameters.sum():,}', va='center', fontsize=8)
         names.append(f'{arch}, {size} px' if arch == 'lenet' else f'{arch}, any size')
-    ax.set(yticks=range(len(names)), yticklabels=names, xlabel='parameters', xlim=(0, 1.3e7)); ax.legend(frameon=False, loc='center right'); ax.invert_yaxis()
+    ax.set(yticks=range(len(names)), yticklabels=names, xlabel='parameters', xlim=(0, 1.45e7)); ax.legend(frameon=False, loc='center right'); ax.invert_yaxis()
     return fig

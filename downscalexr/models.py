@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CONTROLS', 'draw_weights', 'check_model', 'scaled', 'n_parameters', 'size_mib', 'layer_operations', 'units', 'walk',
-           'macs', 'budget', 'matched_channels', 'nudged', 'mixtures', 'bisected', 'build_model', 'budget_table',
+           'macs', 'budget', 'nudged', 'mixtures', 'bisected', 'matched_channels', 'build_model', 'budget_table',
            'layer_table', 'plot_architecture', 'plot_feature_maps', 'plot_weight']
 
 # %% ../nbs/02j_models.ipynb #a62968e2
@@ -114,26 +114,6 @@ def budget(downsample: str, arch: str, image_size: int, channels: tuple, control
     with torch.device('meta'): model = ARCHS[arch](downsample, image_size, channels)
     return n_parameters(model) if control == 'param' else macs(model, image_size)
 
-@lru_cache(4096)
-def matched_channels(downsample: str, # one of `operators()`
-                     arch: str, # one of `ARCHS`
-                     image_size: int, # pixels on each side
-                     width: float, # of the network whose budget is to be met
-                     control: str, # 'param' or 'mac'
-                    ) -> tuple: # channel counts
-    "Channel counts that meet the budget of the max-pooling network."
-    target = budget('maxpool', arch, image_size, scaled(arch, width), control)
-    cost = lambda channels: budget(downsample, arch, image_size, channels, control)
-    off = lambda channels: abs(cost(channels)/target - 1)
-    low, high = bisected(downsample, arch, image_size, width, control, target)
-    near = sorted([scaled(arch, width), low, high], key=off)
-    for wider in (lambda: near, lambda: mixtures(low, high), lambda: near[:20]):
-        if off(near[0]) < .003: return near[0]
-        near = sorted({*near, *(n for c in wider() for n in nudged(cost, target, c))}, key=off)
-    best = near[0]
-    if off(best) > .01: raise ValueError(f'{arch} with {downsample} cannot meet the {control} budget at width {width} ({off(best):.1%} off). Use a larger width.')
-    return best
-
 def nudged(cost, target: int, channels: tuple) -> list[tuple]:
     "Channel counts with one of them moved so that a budget is met as closely as that one can."
     found = []
@@ -156,6 +136,27 @@ def bisected(downsample: str, arch: str, image_size: int, width: float, control:
         if budget(downsample, arch, image_size, scaled(arch, middle), control) < target: low = middle
         else: high = middle
     return [scaled(arch, low), scaled(arch, high)]
+
+# %% ../nbs/02j_models.ipynb #6c8dafef
+@lru_cache(4096)
+def matched_channels(downsample: str, # one of `operators()`
+                     arch: str, # one of `ARCHS`
+                     image_size: int, # pixels on each side
+                     width: float, # of the network whose budget is to be met
+                     control: str, # 'param' or 'mac'
+                    ) -> tuple: # channel counts
+    "Channel counts that meet the budget of the max-pooling network."
+    target = budget('maxpool', arch, image_size, scaled(arch, width), control)
+    cost = lambda channels: budget(downsample, arch, image_size, channels, control)
+    off = lambda channels: abs(cost(channels)/target - 1)
+    low, high = bisected(downsample, arch, image_size, width, control, target)
+    near = sorted([scaled(arch, width), low, high], key=off)
+    for wider in (lambda: near, lambda: mixtures(low, high), lambda: near[:20]):
+        if off(near[0]) < .003: return near[0]
+        near = sorted({*near, *(n for c in wider() for n in nudged(cost, target, c))}, key=off)
+    best = near[0]
+    if off(best) > .01: raise ValueError(f'{arch} with {downsample} cannot meet the {control} budget at width {width} ({off(best):.1%} off). Use a larger width.')
+    return best
 
 # %% ../nbs/02j_models.ipynb #b84fa802
 def build_model(downsample: str='maxpool', # one of `operators()`

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, pandas as pd
 from filelock import FileLock
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count, delayed
 from PIL import Image
 from scipy.fft import dct
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
-from .core import code_version, home
+from .core import code_version, home, worker_pool
 from .phantom import make_phantom
 from .reader import Unreadable, measure, read_bytes, read_films, read_picture, square
 from .sources import Source, find_source, list_images, read_npz
@@ -138,7 +138,7 @@ def scan_files(root: Path, # the folder the paths are relative to
     "Decode all files, on all cores where there are many."
     empty_store(out/'images.npy', len(files), image_size)
     starts = range(0, len(files), chunk)
-    jobs = Parallel(n_jobs=-1 if len(files) > _many else 1, return_as='generator', batch_size=1, idle_worker_timeout=10)
+    jobs = worker_pool(-1 if len(files) > _many else 1)
     tasks = (delayed(read_films)(root, files[i:i + chunk], hashes[i:i + chunk], i, out/'images.npy') for i in starts)
     rows = []
     with tqdm(total=len(files), desc=f'reading films at {image_size} px', unit='film') as bar:
@@ -201,7 +201,7 @@ def wake(image_size: int, # pixels on each side
     "Start the worker processes where films have never been kept at this size."
     if any((home()/'data'/'cache').glob(f'*-{image_size}px-*')): return iter(())
     blank = np.zeros((512, 512), np.uint8)
-    return Parallel(n_jobs=-1, return_as='generator', batch_size=1, idle_worker_timeout=10)(delayed(measure)(blank) for _ in range(2*cpu_count()))
+    return worker_pool()(delayed(measure)(blank) for _ in range(2*cpu_count()))
 
 def load_films(source: Source, # as `find_source` gives it
                image_size: int, # pixels on each side

@@ -35,10 +35,11 @@ def make_case(model: nn.Module, # in evaluation
 def time_cases(cases: list, # functions without arguments
                repeats: int, # counted rounds
                warmup: int, # rounds before them
+               quiet: bool=False, # no progress bar
               ) -> np.ndarray: # float64 (cases, repeats), milliseconds
     "Time all cases round by round, interleaved."
     rng, times = np.random.default_rng(0), np.empty((len(cases), repeats))
-    for r in tqdm(range(-warmup, repeats), desc='rounds', unit='round'):
+    for r in tqdm(range(-warmup, repeats), desc='rounds', unit='round', disable=quiet):
         for i in rng.permutation(len(cases)):
             start = time.perf_counter_ns()
             cases[i]()

@@ -29,7 +29,7 @@ def unfold_kernel(weight: torch.Tensor, # (out, 4C, k, k), channels in the order
     "The kernel on the map that equals a kernel on the space-to-depth map."
     return F.pixel_shuffle(weight, 2)
 
-@register('space_to_depth', 'space to depth (SPD)', 'Sunkara & Luo 2022', equation=r'k * [a, b, c, d] 	ext{ as channels}', show=lambda layer: pass_centre(layer.conv), count=lambda c, h, w: dict(macs=36*c*c*h*w))
+@register('space_to_depth', 'space to depth (SPD)', 'Sunkara & Luo 2022', equation=r'k * [a, b, c, d] \text{ as channels}', show=lambda layer: pass_centre(layer.conv), count=lambda c, h, w: dict(macs=36*c*c*h*w))
 class SpaceToDepth(Halving):
     "Windows to channels, then a convolution 4C → C."
     def __init__(self,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LAYERS', 'looks', 'checkout', 'home', 'shown', 'atomic_write', 'jsonable', 'write_json', 'read_json', 'append_jsonl',
            'read_jsonl', 'sha256_file', 'derive_seed', 'git_commit', 'code_version', 'layer_faults', 'cpu_name',
-           'environment', 'keep_freed_memory', 'Look', 'add_look']
+           'environment', 'keep_freed_memory', 'worker_pool', 'Look', 'add_look']
 
 # %% ../nbs/00_core.ipynb #54e84d5f
 import ast, ctypes, hashlib, importlib.metadata, json, os, platform, subprocess, sys, tempfile
@@ -179,6 +179,13 @@ def keep_freed_memory(n_bytes: int=1 << 30, # blocks below this size are kept an
     try: mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError): return False
     return all([mallopt(-3, n_bytes), mallopt(-1, n_bytes), mallopt(-2, 64 << 20)])
+
+# %% ../nbs/00_core.ipynb #3783f86a
+def worker_pool(n_jobs: int=-1, # processes; -1: one per core
+               ): # called with `joblib.delayed` calls, gives their results one by one, in order
+    "Processes that end soon after their work."
+    from joblib import Parallel
+    return Parallel(n_jobs=n_jobs, return_as='generator', batch_size=1, idle_worker_timeout=10)
 
 # %% ../nbs/00_core.ipynb #3f02ba48
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ __all__ = ['texture_split', 'train_detector', 'detector_logits', 'sweep', 'plot_
 # %% ../nbs/02k_detection.ipynb #899c3794
 import hashlib
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
-from joblib import Parallel, delayed
+from joblib import delayed
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 from .batches import batches
-from .core import derive_seed, looks
+from .core import derive_seed, looks, worker_pool
 from .data import Split
 from .downsample import operators
 from .lesions import make_lesion, make_lesions, nyquist
@@ -75,7 +75,7 @@ def sweep(frequencies: list[float], # cycles per mm
     "Detection as a function of frequency."
     downsamples = downsamples or operators()
     jobs = [(f, s) for f in frequencies for s in range(seeds)]
-    runs = Parallel(n_jobs=-1, return_as='generator', batch_size=1, idle_worker_timeout=10)(delayed(detector_logits)(f, s, downsamples, **kw) for f, s in jobs)
+    runs = worker_pool()(delayed(detector_logits)(f, s, downsamples, **kw) for f, s in jobs)
     found, rows = dict(zip(jobs, tqdm(runs, total=len(jobs), desc='frequencies × seeds', unit='cell'))), []
     for f in frequencies:
         y = found[f, 0]['labels']

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import nn
 from . import spectral # registers its operators, after those of the notebooks before it
 from .core import atomic_write, derive_seed, looks
+from .metrics import seed_interval
 from .original import ORIGINAL, StridedConv2d
 from .registry import Halving, Operator, even, get_operator, load_plugins, make_downsample, operator_version, operators, register
 from .response import cloud, draw_signals, frequency_gain, phase_error, shift_error, shown_layer, stop_band
@@ -26,7 +27,9 @@ def count_operations(layer: nn.Module, # made by `make_downsample`
                     ) -> dict: # macs, compares, exps for one image; NaN where the operator does not say
     "What a layer computes for one image."
     count = get_operator(layer.downsample).count
-    return {k: float('nan') for k in COUNTS} if count is None else {k: count(layer.channels, rows, columns).get(k, 0) for k in COUNTS}
+    if count is None: return {k: float('nan') for k in COUNTS}
+    counted = count(layer.channels, rows, columns)
+    return {k: counted.get(k, 0) for k in COUNTS}
 
 def cost_table(channels: int=16, # C
                size: int=32, # rows and columns of the output
@@ -43,13 +46,11 @@ def cost_table(channels: int=16, # C
 def behaviour_table(pictures: int=20, # random ones for the shift error
                    ) -> pd.DataFrame: # per operator
     "Aliasing, phase error and shift error of every operator, with a 95 % t interval over pictures."
-    from scipy.stats import t
     rows = []
     for name in operators():
         layer = shown_layer(name)
-        errors = np.array([shift_error(layer, cloud(seed=s)) for s in range(pictures)])
-        half = t.ppf(.975, pictures - 1)*errors.std(ddof=1)/np.sqrt(pictures)
-        rows.append({'stop-band gain': stop_band(layer), 'phase error / °': phase_error(layer), 'shift error': errors.mean(), 'low': max(0, errors.mean() - half), 'high': errors.mean() + half})
+        mean, low, high = seed_interval([shift_error(layer, cloud(seed=s)) for s in range(pictures)])
+        rows.append({'stop-band gain': stop_band(layer), 'phase error / °': phase_error(layer), 'shift error': mean, 'low': max(0, low), 'high': high})
     return pd.DataFrame(rows, index=pd.Index(operators(), name='operator'))
 
 # %% ../nbs/02_downsample.ipynb #fca4f44a

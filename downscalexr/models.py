@@ -63,9 +63,12 @@ def size_mib(model: nn.Module) -> float: # MiB (2**20 bytes)
 
 # %% ../nbs/02j_models.ipynb #666cf8ab
 def layer_operations(layer: nn.Module, # any
-                     y: torch.Tensor, # its output for one image
+                     y: torch.Tensor|tuple, # its output for one image; of a `DownPair`, both
                     ) -> float: # NaN: an operator that does not say
     "Multiply-adds of one layer for one image."
+    if isinstance(layer, DownPair):
+        second = layer_operations(layer.shortcut, y[1]) if layer.shortcut is not None else layer.main.sample_macs(*y[1].shape[1:])
+        return layer_operations(layer.main, y[0]) + second
     if isinstance(layer, nn.Conv2d): return y[0].numel()*layer.weight[0].numel()
     if isinstance(layer, nn.Linear): return y[0].numel()*layer.in_features
     return sum(count_operations(layer, *y.shape[-2:]).values()) if hasattr(layer, 'downsample') else 0
@@ -86,11 +89,7 @@ def walk(model: nn.Module, # any of ours
     "Pass one image through the network and note every layer."
     rows, hooks = [], []
     def note(name):
-        def hook(layer, _, y):
-            parts = zip(y, (layer.main, layer.shortcut or layer.main)) if isinstance(layer, DownPair) else [(y, layer)]
-            parts = [(z, part, layer_operations(part, z)) for z, part in parts]
-            if isinstance(layer, DownPair) and layer.shortcut is None: parts[1] = (*parts[1][:2], 0 if layer.main.downsample != 'tips' else 4*parts[1][0][0].numel())
-            rows.append((name, layer, tuple(parts[0][0].shape[1:]), sum(p[2] for p in parts)))
+        def hook(layer, _, y): rows.append((name, layer, tuple((y[0] if isinstance(y, tuple) else y).shape[1:]), layer_operations(layer, y)))
         return hook
     for name, layer in units(model): hooks.append(layer.register_forward_hook(note(name)))
     was = model.training
@@ -191,7 +190,7 @@ def layer_table(model: nn.Module, # any of this module
                 image_size: int, # pixels on each side
                ) -> pd.DataFrame: # layer, kind, shape of the output, parameters, share, multiply-adds, activation bytes
     "One row per layer, in the order of computation, for one float32 image."
-    rows = [(name, getattr(getattr(layer, 'main', layer), 'downsample', type(layer).__name__), '×'.join(map(str, shape)), n_parameters(layer), count, 4*int(np.prod(shape)))
+    rows = [(name, getattr(layer, 'downsample', type(layer).__name__), '×'.join(map(str, shape)), n_parameters(layer), count, 4*int(np.prod(shape)))
             for name, layer, shape, count in walk(model, image_size, next(model.parameters()).device)]
     table = pd.DataFrame(rows, columns=['layer', 'kind', 'output', 'parameters', 'macs', 'activation_bytes'])
     return table.assign(share=table.parameters/table.parameters.sum())
@@ -203,11 +202,11 @@ def plot_architecture(downsample: str='maxpool', # one of `operators()`
                      ) -> Figure:
     "The network as a row of maps."
     with torch.device('meta'): model = ARCHS[arch](downsample, image_size)
-    drawn = [(layer, shape) for name, layer, shape, _ in walk(model, image_size) if isinstance(layer, (nn.Conv2d, nn.Linear, nn.AdaptiveAvgPool2d, DownPair)) or hasattr(layer, 'downsample')]
+    drawn = [(layer, shape) for name, layer, shape, _ in walk(model, image_size) if isinstance(layer, (nn.Conv2d, nn.Linear, nn.AdaptiveAvgPool2d)) or hasattr(layer, 'downsample')]
     fig = Figure(figsize=(11, 2.6), layout='constrained')
     ax, x = fig.subplots(), .6
     for layer, shape in [(None, (1, image_size, image_size)), *drawn]:
-        down = isinstance(layer, DownPair) or hasattr(layer, 'downsample') or getattr(layer, 'stride', (1,)) == (2, 2)
+        down = hasattr(layer, 'downsample') or getattr(layer, 'stride', (1,)) == (2, 2)
         height, width = np.log2(1 + shape[1] if len(shape) > 1 else 1) + .15, .12 + .07*np.log2(shape[0])
         color = looks[downsample].color if down else '0.35' if layer is None else '#9ecae1' if len(shape) > 1 else '#fdae6b'
         ax.bar(x + width/2, height, width, bottom=-height/2, color=color, edgecolor='white', lw=.5)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Operator', 'redefined', 'register', 'operators', 'get_operator', 'forget', 'make_downsample', 'even', 'Halving',
-           'quarters', 'pairwise', 'import_plugin', 'load_plugins', 'operator_version']
+           'quarters', 'pairwise', 'is_nhwc', 'is_tracked', 'import_plugin', 'load_plugins', 'operator_version']
 
 # %% ../nbs/02a_registry.ipynb #21d49a18
 import ast, importlib, importlib.util, inspect, sys
@@ -121,6 +121,17 @@ def pairwise(combine: Callable, # e.g. torch.add or torch.maximum
     "Combine the four values of each window, rows first, then columns."
     rows = combine(x[..., ::2, :], x[..., 1::2, :])
     return combine(rows[..., ::2], rows[..., 1::2])
+
+# %% ../nbs/02a_registry.ipynb #3baae246
+def is_nhwc(x: torch.Tensor, # (N, C, H, W)
+           ) -> bool: # False also where both layouts are the same, as with one channel
+    "Whether a map lies in channels_last."
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+def is_tracked(x: torch.Tensor, # any
+              ) -> bool: # True: operations on it are recorded for a gradient
+    "Whether a gradient will be wanted."
+    return x.requires_grad and torch.is_grad_enabled()
 
 # %% ../nbs/02a_registry.ipynb #a14675e0
 def import_plugin(name: str, # a module's name or the path of a .py file

@@ -173,11 +173,13 @@ def one_run(home: Path) -> dict:
     "The result of the only run below a home; fails unless its files are whole."
     folders = [p for p in (home/'runs').iterdir() if p.is_dir()]
     need(len(folders) == 1, f'{len(folders)} run folders in {home}, not 1')
-    for name in ('config.json', 'environment.json', 'history.jsonl', 'predictions.csv', 'best.pt', 'last.pt', 'result.json'):
+    for name in ('config.json', 'environment.json', 'history.jsonl', 'predictions.csv', 'best.pt', 'result.json'):
         need((folders[0]/name).stat().st_size > 0, f'{name} is empty')
-    for name in ('best.pt', 'last.pt'):
-        digest = hashlib.sha256((folders[0]/name).read_bytes()).hexdigest()
-        need((folders[0]/f'{name}.sha256').read_text().split()[0] == digest, f'{name} does not match its sha256')
+    kept = sorted((folders[0]/'checkpoints').glob('*.pt'))
+    need(len(kept) == min(2, len((folders[0]/'history.jsonl').read_text().splitlines())), f'{len(kept)} checkpoints are kept')
+    for path in (folders[0]/'best.pt', *kept):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        need(path.with_suffix('.pt.sha256').read_text().split()[0] == digest, f'{path.name} does not match its sha256')
     result = json.loads((folders[0]/'result.json').read_text())
     need(result['status'] == 'finished' and 0 <= result['metrics']['test']['auroc'] <= 1, 'no finished result')
     return result

@@ -73,12 +73,13 @@ def batches(split: Split, # what to walk through
             seed: int=0, # the run's seed
             epoch: int|None=None, # None: in order, not augmented
             augmented: bool=True, # False: shuffled only
+            start: int=0, # batches to pass over, as when an epoch is taken up in the middle
            ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: # images float32 (B, 1, H, W) normalised, labels float32 (B,)
     "Batches as slices of the whole array, normalised on the fly."
     n = len(split)
     index = np.arange(n) if epoch is None else order(n, seed, epoch)
     draw = draw_augmentation(n, seed, epoch) if augmented and epoch is not None else None
-    for i in range(0, n, batch_size):
+    for i in range(start*batch_size, n, batch_size):
         rows = index[i:i+batch_size]
         x = to_float(split.batch(rows)).to(device)
         if draw is not None: x = augment(x, draw[rows])

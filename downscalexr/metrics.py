@@ -116,10 +116,12 @@ def youden_threshold(labels, # (N,), 0 or 1, of validation images
 def report(labels, # (N,), 0 or 1
            logits, # (N,)
            threshold: float, # the probability threshold chosen on validation
-          ) -> dict: # n, prevalence, auroc, average_precision, loss, at_half, at_val
+          ) -> dict: # n, prevalence, auroc, average_precision, loss, at_half, at_val; undefined: why, where the two areas are NaN
     "All figures of one split."
-    return dict(n=len(labels), prevalence=float(np.mean(labels)), auroc=auroc(labels, logits), average_precision=average_precision(labels, logits),
-                loss=log_loss(labels, logits), at_half=scores(labels, logits, .5), at_val=scores(labels, logits, threshold))
+    r = dict(n=len(labels), prevalence=float(np.mean(labels)), auroc=auroc(labels, logits), average_precision=average_precision(labels, logits),
+             loss=log_loss(labels, logits), at_half=scores(labels, logits, .5), at_val=scores(labels, logits, threshold))
+    reason = 'one class only' if len(np.unique(labels)) < 2 else 'all scores are equal' if np.ptp(np.asarray(logits, dtype=float)) == 0 else ''
+    return r | dict(auroc=np.nan, average_precision=np.nan, undefined=reason) if reason else r
 
 # %% ../nbs/00a_metrics.ipynb #df40447f
 def seed_interval(values, # (S,), one per seed

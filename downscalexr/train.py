@@ -4,28 +4,31 @@
 
 # %% auto #0
 __all__ = ['TrainConfig', 'check_config', 'check_values', 'assigned_names', 'given_parameters', 'job_key', 'run_folder',
-           'finished', 'save_checkpoint', 'load_checkpoint', 'train_epoch', 'predict', 'Progress', 'restore',
-           'validate', 'fit', 'evaluate', 'flat_metrics', 'plot_history', 'plot_scores', 'prepare', 'check_splits',
-           'file_result', 'open_mirror', 'train_run', 'train_in']
+           'finished', 'Progress', 'Diverged', 'Training', 'train_step', 'train_epoch', 'predict', 'resume_command',
+           'Stopped', 'stoppable', 'take_up', 'validate', 'fit', 'evaluate', 'flat_metrics', 'plot_history',
+           'plot_scores', 'prepare', 'shares', 'check_splits', 'file_result', 'open_mirror', 'train_run', 'train_in']
 
 # %% ../nbs/03_train.ipynb #7f282297
-import ast, io, math, os, time
+import ast, contextlib, errno, io, math, os, shlex, signal, threading, time
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
-import json, numpy as np, pandas as pd, torch, torch.nn.functional as F
+from types import SimpleNamespace
+import json, numpy as np, pandas as pd, torch
 from filelock import FileLock, Timeout
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 from torch import nn
 from tqdm.auto import tqdm
 from .batches import batches
-from .core import append_jsonl, atomic_write, code_version, derive_seed, environment, home, keep_freed_memory, looks, read_json, read_jsonl, sha256_file, shown, write_json
+from .checkpoint import latest_checkpoint, rng_state, seed_everything, set_rng_state, write_checkpoint
+from .core import append_jsonl, atomic_write, code_version, derive_seed, environment, home, jsonable, keep_freed_memory, looks, publish, read_json, read_jsonl, sha256_file, shown, write_json
 from .audit import DUPLICATES
-from .data import Split, Splits, load_splits
+from .data import Split, Splits, load_splits, take
 from .downsample import load_plugins, operator_version
 from .metrics import auroc, report, scores, youden_threshold
 from .models import build_model, check_model, macs, n_parameters, size_mib
+from .recipe import CLASS_WEIGHTS, PRECISIONS, SCHEDULES, averaged, backward, cast, learning_rate, loss_function, part_size
 from .sources import CLASSES, split_classes
 from .tracking import Mirror
 
@@ -43,6 +46,16 @@ class TrainConfig:
     lr: float = 1e-3 # learning rate of Adam
     weight_decay: float = 1e-4 # L2 penalty of Adam
     patience: int = 7 # epochs without a better validation AUC before stopping
+    schedule: str = 'constant' # learning rate: 'constant', or 'cosine' down to 0 at the last epoch
+    class_weight: str = '' # 'balanced': the rarer class counts more; empty: all films alike
+    label_smoothing: float = 0. # share of the target given to the other class and this one alike, in [0, 1)
+    ema: float = 0. # decay per step of averaged weights, which are then judged and kept; 0: off
+    clip: float = 0. # largest norm of the gradient; 0: off
+    precision: str = 'fp32' # 'fp32', 'bf16' or, on a GPU, 'fp16'
+    channels_last: bool = True # memory layout: channels last, or NCHW
+    compile: bool = False # torch.compile the network
+    train_fraction: float = 1. # share of the training patients, nested over shares, in (0, 1]
+    limit: int = 0 # about how many films of each split, for smoke runs; 0: all
     seed: int = 0 # initial weights, validation patients, batch order, augmentation
     source: str = 'auto' # auto, phantom, phantom:<patients>, kaggle, medmnist:<pixels>, or a folder, archive or .npz file
     classes: str = '' # names of the two class folders, negative first, as 'healthy,ill'; empty: NORMAL,PNEUMONIA
@@ -61,7 +74,7 @@ def check_config(values: dict, # parameter → value
     if wrong := sorted(set(values) - set(known)): raise ValueError(f'Unknown parameter {", ".join(map(repr, wrong))}. Valid: {", ".join(known)}.')
     for name, value in values.items():
         kind = getattr(known[name], '__name__', known[name])
-        fits = isinstance(value, (int, float) if kind == 'float' else {'int': int, 'str': str}[kind]) and not isinstance(value, bool)
+        fits = isinstance(value, (int, float) if kind == 'float' else {'int': int, 'str': str, 'bool': bool}[kind]) and (kind == 'bool' or not isinstance(value, bool))
         if not fits: raise ValueError(f'{name} must be {kind}, got {value!r} ({type(value).__name__}).')
     cfg = TrainConfig(**{k: float(v) if known[k] in (float, 'float') else v for k, v in values.items()})
     check_values(cfg)
@@ -73,9 +86,15 @@ def check_values(cfg: TrainConfig, # types are right
     "Refuse values no run can have."
     load_plugins(cfg.plugins)
     check_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control)
-    for name, low in dict(epochs=1, batch_size=1, patience=1, seed=0, num_threads=0, weight_decay=0).items():
+    for name, low in dict(epochs=1, batch_size=1, patience=1, seed=0, num_threads=0, weight_decay=0, clip=0, limit=0).items():
         if not getattr(cfg, name) >= low: raise ValueError(f'{name} must be {low} or more, got {getattr(cfg, name)}.')
     if not 0 < cfg.lr < math.inf: raise ValueError(f'lr must be a positive number, got {cfg.lr}.')
+    for name, valid in dict(schedule=SCHEDULES, class_weight=CLASS_WEIGHTS, precision=PRECISIONS).items():
+        if getattr(cfg, name) not in valid: raise ValueError(f'Unknown {name} {getattr(cfg, name)!r}. Valid: {", ".join(v or "empty" for v in valid)}.')
+    for name in ('label_smoothing', 'ema'):
+        if not 0 <= getattr(cfg, name) < 1: raise ValueError(f'{name} must be 0 or more and below 1, got {getattr(cfg, name)}.')
+    if not 0 < cfg.train_fraction <= 1: raise ValueError(f'train_fraction must be above 0 and at most 1, got {cfg.train_fraction}.')
+    if cfg.precision == 'fp16' and (cfg.device == 'cpu' or not torch.cuda.is_available()): raise ValueError('precision fp16 needs a GPU. Use fp32 or bf16.')
     split_classes(cfg.classes)
     if cfg.duplicates not in DUPLICATES: raise ValueError(f'duplicates must be one of {", ".join(DUPLICATES)}, got {cfg.duplicates!r}.')
     if cfg.device not in ('auto', 'cpu', 'cuda'): raise ValueError(f'Unknown device {cfg.device!r}. Valid: auto, cpu, cuda.')
@@ -124,47 +143,83 @@ def finished(folder: Path, # of a run
         raise ValueError(f'{shown(folder)} holds another run (key {other[:8]}, this one is {key[:8]}). Choose another run_dir or move that folder away.')
     return (folder/'result.json').exists()
 
-# %% ../nbs/03_train.ipynb #1debe31f
-def save_checkpoint(path: Path, # ends in .pt
-                    state: dict, # tensors and plain Python
-                   ):
-    "Write a checkpoint and its digest."
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    atomic_write(path, buffer.getvalue())
-    atomic_write(path.with_suffix('.pt.sha256'), f'{sha256(buffer.getvalue()).hexdigest()}  {path.name}\n')
-
-# %% ../nbs/03_train.ipynb #ac079ce9
-def load_checkpoint(path: Path, # ends in .pt
-                   ) -> dict|None: # the state, or None where there is none that can be trusted
-    "Read a checkpoint whose digest agrees; a damaged one is set aside."
-    if not path.exists(): return None
-    beside = path.with_suffix('.pt.sha256')
-    if beside.exists() and beside.read_text().split()[0] == sha256_file(path): return torch.load(path, map_location='cpu', weights_only=True)
-    path.rename(path.with_suffix('.damaged'))
-    print(f'{shown(path)} does not match its SHA-256; set aside as {path.stem}.damaged.')
-
 # %% ../nbs/03_train.ipynb #a8438d5c
-def train_epoch(model: nn.Module, # (N, 1, H, W) → (N,) logits
-                optimiser: torch.optim.Optimizer, # over the model's parameters
-                split: Split, # training films
-                cfg: TrainConfig, # batch size and seed
-                epoch: int, # counted from 1
-                device: str='cpu', # where the model is
-               ) -> float: # mean loss over the images, as seen during the epoch
-    "Train for one pass over the split."
-    model.train()
-    torch.manual_seed(derive_seed(cfg.seed, 'layers', epoch)) # for operators that draw in training
-    total = 0.
-    walk = batches(split, cfg.batch_size, device, cfg.seed, epoch)
-    for x, y in tqdm(walk, total=math.ceil(len(split)/cfg.batch_size), desc=f'epoch {epoch}', leave=False):
-        loss = F.binary_cross_entropy_with_logits(model(x), y)
-        if not math.isfinite(value := loss.item()): raise FloatingPointError(f'The loss became {value} in epoch {epoch}. Lower lr (now {cfg.lr}); the checkpoints of the earlier epochs are kept.')
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        total += value*len(y)
-    return total/len(split)
+@dataclass
+class Progress:
+    "How far a run is."
+    epoch: int = 0 # epochs completed
+    step: int = 0 # steps done in the epoch under way
+    loss_sum: float = 0. # over the films of these steps
+    seconds: float = 0. # spent in these steps
+    best_epoch: int = 0 # the one with the highest validation AUC, the earliest at ties; 0: none yet
+    best_auroc: float = -1. # validation AUC then
+
+class Diverged(FloatingPointError):
+    "The loss or the scores are no longer finite numbers."
+
+# %% ../nbs/03_train.ipynb #a8170464
+class Training:
+    "All that changes while a run trains."
+    def __init__(self,
+                 model: nn.Module, # with initial weights
+                 cfg: TrainConfig, # checked
+                 split: Split, # training films
+                 device: str='cpu', # where the model is
+                ):
+        self.model, self.cfg, self.split, self.device = model, cfg, split, device
+        self.net = SimpleNamespace(features=torch.compile(model.features), head=torch.compile(model.head)) if cfg.compile else model
+        self.optimiser = torch.optim.Adam(model.parameters(), lr=cfg.lr, weight_decay=cfg.weight_decay, fused=True)
+        self.ema, self.scaler = averaged(model, cfg.ema), torch.amp.GradScaler(device, enabled=cfg.precision == 'fp16')
+        self.loss, self.part = loss_function(split.labels, cfg.class_weight, cfg.label_smoothing), part_size(model, cfg.image_size, cfg.batch_size)
+        self.steps, self.progress, self.best = math.ceil(len(split)/cfg.batch_size), Progress(), None
+
+    @property
+    def judged(self) -> nn.Module: # the averaged weights where there are some
+        return self.ema.module if self.ema else self.model
+
+    def state(self) -> dict: # for a checkpoint
+        parts = dict(model=self.model, optimiser=self.optimiser, scaler=self.scaler, **(dict(ema=self.ema) if self.ema else {}))
+        p = self.progress
+        return dict({k: v.state_dict() for k, v in parts.items()}, best=self.best, progress=asdict(p), epoch=p.epoch, step=p.step, rng=rng_state(),
+                    made_with=dict(torch=torch.__version__, threads=torch.get_num_threads(), device=self.device))
+
+    def load(self, state: dict): # from `state`
+        for name in ('model', 'optimiser', 'scaler', *(['ema'] if self.ema else [])): getattr(self, name).load_state_dict(state[name])
+        self.progress, self.best = Progress(**state['progress']), state['best']
+        set_rng_state(state['rng'])
+
+# %% ../nbs/03_train.ipynb #b011c632
+def train_step(t: Training, # changed
+               x: torch.Tensor, # float32 (B, 1, H, W), normalised
+               y: torch.Tensor, # float32 (B,)
+              ) -> float: # mean loss before the step
+    "One step of the optimiser."
+    cfg, p = t.cfg, t.progress
+    for group in t.optimiser.param_groups: group['lr'] = learning_rate(cfg.schedule, cfg.lr, p.epoch*t.steps + p.step, cfg.epochs*t.steps)
+    t.optimiser.zero_grad(set_to_none=True)
+    value = backward(t.net, x, y, t.loss, t.part, t.scaler.scale, lambda: cast(cfg.precision, t.device)).item()
+    if not math.isfinite(value): raise Diverged(f'The loss became {value} in epoch {p.epoch + 1}, step {p.step + 1}. Lower lr (now {cfg.lr}); the last good checkpoint is kept.')
+    if cfg.clip:
+        t.scaler.unscale_(t.optimiser)
+        nn.utils.clip_grad_norm_(t.model.parameters(), cfg.clip)
+    t.scaler.step(t.optimiser); t.scaler.update()
+    if t.ema: t.ema.update_parameters(t.model)
+    return value
+
+def train_epoch(t: Training, # changed
+                stop=lambda: 0, # asked after every step; true: leave the rest for later
+               ) -> bool: # True: the epoch is complete
+    "Train to the end of the epoch under way."
+    cfg, p, start = t.cfg, t.progress, time.perf_counter()
+    t.model.train()
+    if not p.step: seed_everything(derive_seed(cfg.seed, 'layers', p.epoch + 1)) # for operators that draw in training
+    walk = batches(t.split, cfg.batch_size, t.device, cfg.seed, p.epoch + 1, start=p.step)
+    before = p.seconds
+    for x, y in tqdm(walk, total=t.steps, initial=p.step, desc=f'epoch {p.epoch + 1}', leave=False):
+        p.loss_sum += train_step(t, x, y)*len(y)
+        p.step, p.seconds = p.step + 1, before + time.perf_counter() - start
+        if stop(): break
+    return p.step == t.steps
 
 # %% ../nbs/03_train.ipynb #c848883a
 @torch.no_grad()
@@ -177,30 +232,45 @@ def predict(model: nn.Module, # (N, 1, H, W) → (N,) logits
     model.eval()
     return torch.cat([model(x).cpu() for x, _ in batches(split, batch_size, device)]).numpy()
 
-# %% ../nbs/03_train.ipynb #f827ac53
-@dataclass
-class Progress:
-    "How far a run is."
-    epoch: int = 0 # epochs completed
-    best_epoch: int = 0 # the one with the highest validation AUC, the earliest at ties
-    best_auroc: float = -1. # validation AUC then
-
 # %% ../nbs/03_train.ipynb #023c2687
-def restore(folder: Path, # of the run
+def resume_command(cfg: TrainConfig, # checked
+                   folder: Path, # of the run
+                  ) -> str: # for a shell
+    "The command that goes on with a run."
+    given = {k: v for k, v in asdict(cfg).items() if v != getattr(TrainConfig, k)}
+    words = ['papermill', 'nbs/03_train.ipynb', str(Path('runs')/f'{folder.name}.ipynb'), *(w for k, v in given.items() for w in ('-p', k, str(v)))]
+    return shlex.join(words)
+
+class Stopped(SystemExit):
+    "A run that was asked to stop; its code is 128 + the signal's number."
+
+@contextlib.contextmanager
+def stoppable(): # gives a function that says which signal came; 0: none
+    "Let SIGTERM and Ctrl-C wait for the end of a step; a second one does not wait."
+    came = []
+    def note(number, frame):
+        if came: raise KeyboardInterrupt
+        came.append(number)
+    here = threading.current_thread() is threading.main_thread()
+    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)} if here else {}
+    try: yield lambda: came[0] if came else 0
+    finally:
+        for s, handler in before.items(): signal.signal(s, handler)
+
+# %% ../nbs/03_train.ipynb #61f622f7
+def take_up(t: Training, # gets the state
+            folder: Path, # of the run
             key: str, # the job's key
-            model: nn.Module, # gets the weights
-            optimiser: torch.optim.Optimizer, # gets its moments
-           ) -> Progress: # where to go on
-    "Take up the last checkpoint, or start at the beginning."
-    state = load_checkpoint(folder/'last.pt')
-    usable = state and state['key'] == key and ((folder/'best.pt').exists())
-    if usable:
-        model.load_state_dict(state['model'])
-        optimiser.load_state_dict(state['optimiser'])
-    progress = Progress(**state['progress']) if usable else Progress()
-    kept = [row for row in read_jsonl(folder/'history.jsonl') if row['epoch'] <= progress.epoch]
+           ):
+    "Go on from the last good checkpoint, or start at the beginning."
+    state = latest_checkpoint(folder/'checkpoints', key)
+    if state:
+        t.load(state)
+        now = dict(torch=torch.__version__, threads=torch.get_num_threads(), device=t.device)
+        print(f'Going on after epoch {t.progress.epoch}' + f', step {t.progress.step}'*bool(t.progress.step) + '.')
+        if state['made_with'] != now: print(f'The checkpoint was made with {state["made_with"]}, this is {now}: the result can differ in its last bits.')
+    kept = [row for row in read_jsonl(folder/'history.jsonl') if row['epoch'] <= t.progress.epoch]
     atomic_write(folder/'history.jsonl', ''.join(json.dumps(row) + '\n' for row in kept))
-    return progress
 
 # %% ../nbs/03_train.ipynb #22a17fc9
 def validate(model: nn.Module, # the model as it is now
@@ -208,7 +278,9 @@ def validate(model: nn.Module, # the model as it is now
              device: str, # where the model is
             ) -> dict: # val_loss, val_auroc, val_accuracy
     "What an epoch is judged by."
-    r = report(split.labels, predict(model, split, device), .5)
+    logits = predict(model, split, device)
+    if not np.isfinite(logits).all(): raise Diverged(f'{(~np.isfinite(logits)).sum()} of {len(logits)} validation scores are not finite. Lower lr; the last good checkpoint is kept.')
+    r = report(split.labels, logits, .5)
     return dict(val_loss=r['loss'], val_auroc=r['auroc'], val_accuracy=r['at_half']['accuracy'])
 
 # %% ../nbs/03_train.ipynb #824069f6
@@ -218,26 +290,29 @@ def fit(model: nn.Module, # initial weights
         folder: Path, # of the run
         device: str='cpu', # where the model is
         log=lambda metrics, step: None, # called with each epoch's numbers
-       ) -> Progress: # with the best epoch
-    "Train with early stopping on the validation AUC; `best.pt` and `last.pt` are left in the folder."
-    key = job_key(cfg, splits.fingerprint)
-    optimiser = torch.optim.Adam(model.parameters(), lr=cfg.lr, weight_decay=cfg.weight_decay, fused=True)
-    p = restore(folder, key, model, optimiser)
-    if p.epoch: print(f'Going on after epoch {p.epoch}.')
+        stop=lambda: 0, # a signal's number ends the run after the step
+       ) -> Training: # with the best weights in `.best`
+    "Train with early stopping on the validation AUC; checkpoints are left in the folder."
+    key, t = job_key(cfg, splits.fingerprint), Training(model, cfg, splits.train, device)
+    take_up(t, folder, key)
+    p, save = t.progress, lambda: write_checkpoint(folder/'checkpoints', dict(t.state(), key=key))
     bar = tqdm(total=cfg.epochs, initial=p.epoch, desc=f'{cfg.downsample} seed {cfg.seed}', unit='epoch')
     while p.epoch < cfg.epochs and p.epoch - p.best_epoch < cfg.patience:
-        start, p.epoch = time.perf_counter(), p.epoch + 1
-        row = dict(epoch=p.epoch, train_loss=train_epoch(model, optimiser, splits.train, cfg, p.epoch, device), **validate(model, splits.val, device))
-        better = row['val_auroc'] > p.best_auroc
-        if better: p.best_epoch, p.best_auroc = p.epoch, float(row['val_auroc'])
-        state = dict(key=key, progress=asdict(p), model=model.state_dict())
-        if better: save_checkpoint(folder/'best.pt', state)
-        append_jsonl(folder/'history.jsonl', row := dict(row, seconds=round(time.perf_counter() - start, 3)))
-        save_checkpoint(folder/'last.pt', dict(state, optimiser=optimiser.state_dict()))
+        if not train_epoch(t, stop): save(); break
+        start = time.perf_counter()
+        row = dict(epoch=p.epoch + 1, train_loss=p.loss_sum/len(splits.train), **validate(t.judged, splits.val, device))
+        if row['val_auroc'] > p.best_auroc: # never where it is undefined
+            p.best_epoch, p.best_auroc = p.epoch + 1, float(row['val_auroc'])
+            t.best = {k: v.detach().cpu().clone() for k, v in t.judged.state_dict().items()}
+        row['seconds'] = round(p.seconds + time.perf_counter() - start, 3)
+        p.epoch, p.step, p.loss_sum, p.seconds = p.epoch + 1, 0, 0., 0.
+        append_jsonl(folder/'history.jsonl', dict(row, time_ms=time.time_ns()//10**6))
+        save()
         log(row, p.epoch)
         bar.update(); bar.set_postfix(loss=f'{row["train_loss"]:.3f}', val_auroc=f'{row["val_auroc"]:.3f}')
+        if stop(): break
     bar.close()
-    return p
+    return t
 
 # %% ../nbs/03_train.ipynb #621d430f
 def evaluate(model: nn.Module, # with the best checkpoint's weights
@@ -257,7 +332,7 @@ def flat_metrics(metrics: dict, # per split, as `report` gives them
     "Nested metrics with one name each."
     flat = {}
     for split, r in metrics.items():
-        flat |= {f'{split}_{k}': v for k, v in r.items() if not isinstance(v, dict)}
+        flat |= {f'{split}_{k}': v for k, v in r.items() if not isinstance(v, (dict, str))}
         flat |= {f'{split}_{at}_{k}': v for at in ('at_half', 'at_val') for k, v in r[at].items()}
     return flat
 
@@ -306,6 +381,13 @@ def prepare(cfg: TrainConfig, # checked
     torch.backends.cudnn.deterministic = True
     return ('cuda' if torch.cuda.is_available() else 'cpu') if cfg.device == 'auto' else cfg.device
 
+def shares(splits: Splits, # as loaded
+           cfg: TrainConfig, # train_fraction, limit and seed
+          ) -> Splits: # the films this run uses
+    "The share of the films a run asks for."
+    part = {s: take(v, min(1, cfg.limit/len(v)) if cfg.limit else 1, cfg.seed) for s in ('train', 'val', 'test') for v in [getattr(splits, s)]}
+    return replace(splits, **dict(part, train=take(part['train'], cfg.train_fraction, cfg.seed)))
+
 def check_splits(splits: Splits, # about to be trained on
                 ):
     "Refuse splits that hold one class only: no AUC is defined there."
@@ -316,12 +398,15 @@ def check_splits(splits: Splits, # about to be trained on
 def file_result(folder: Path, # of the run
                 cfg: TrainConfig, # checked
                 splits: Splits, # what it was trained on
-                model: nn.Module, # best weights are loaded here
-                progress: Progress, # from `fit`
+                t: Training, # from `fit`
                 device: str, # where the model is
                ) -> dict: # the content of result.json
     "Evaluate the best checkpoint and write predictions, figures and, last, the result."
-    model.load_state_dict(load_checkpoint(folder/'best.pt')['model'])
+    model, progress = t.model, t.progress
+    if not progress.best_epoch: raise ValueError(f'The validation AUC was undefined in all {progress.epoch} epochs: every film got the same score. Lower lr (now {cfg.lr}) or use more images.')
+    model.load_state_dict(t.best)
+    buffer = io.BytesIO(); torch.save(dict(model=t.best, config=asdict(cfg), epoch=progress.best_epoch), buffer)
+    atomic_write(folder/'best.pt.sha256', f'{sha256(buffer.getbuffer()).hexdigest()}  best.pt\n'); atomic_write(folder/'best.pt', buffer.getbuffer())
     threshold, metrics, predictions = evaluate(model, splits, device)
     atomic_write(folder/'predictions.csv', predictions.to_csv(index=False))
     history = read_jsonl(folder/'history.jsonl')
@@ -331,7 +416,7 @@ def file_result(folder: Path, # of the run
                   data=dict(kind=splits.kind, name=splits.name, fingerprint=splits.fingerprint, counts=splits.counts()),
                   model=dict(parameters=n_parameters(model), size_mib=size_mib(model), macs=macs(model, cfg.image_size)),
                   best_epoch=progress.best_epoch, epochs_run=progress.epoch, threshold=threshold, seconds=sum(r['seconds'] for r in history), metrics=metrics)
-    write_json(folder/'result.json', result)
+    publish(folder/'result.json', json.dumps(jsonable(result), indent=1, allow_nan=False) + '\n')
     return result
 
 # %% ../nbs/03_train.ipynb #8404a3bc
@@ -353,13 +438,16 @@ def train_run(cfg: TrainConfig, # checked
              ) -> Path: # the run's folder, with result.json
     "Train, evaluate and file one run; a finished one is left as it is, a cut-off one is continued."
     device = prepare(cfg)
-    splits = splits or load_splits(cfg.source, cfg.image_size, cfg.seed, classes=cfg.classes, duplicates=cfg.duplicates)
+    splits = shares(splits or load_splits(cfg.source, cfg.image_size, cfg.seed, classes=cfg.classes, duplicates=cfg.duplicates), cfg)
     check_splits(splits)
     folder, key = run_folder(cfg, splits.fingerprint), job_key(cfg, splits.fingerprint)
     if finished(folder, key): print(f'Already finished: {shown(folder)}'); return folder
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(str(folder/'.lock'), timeout=0): train_in(folder, cfg, splits, device)
+    except OSError as e:
+        if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): raise
+        raise OSError(e.errno, f'No room to write in {shown(folder)}. Earlier checkpoints and results are intact: make room, then go on with\n{resume_command(cfg, folder)}') from e
     except Timeout: raise RuntimeError(f'Another process is training in {shown(folder)}. Wait for it or choose another run_dir.') from None
     return folder
 
@@ -372,14 +460,23 @@ def train_in(folder: Path, # of the run, locked
     "The run itself: local files first, MLflow as a mirror of them."
     write_json(folder/'config.json', dict(asdict(cfg), key=job_key(cfg, splits.fingerprint)))
     write_json(folder/'environment.json', environment(device))
-    mirror = open_mirror(folder, cfg, splits)
+    mirror, say = open_mirror(folder, cfg, splits), lambda status, **more: write_json(folder/'status.json', dict(status=status, pid=os.getpid(), **more))
     model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed).to(device)
+    if not cfg.channels_last: model = model.to(memory_format=torch.contiguous_format)
+    say('running')
     try:
-        progress = fit(model, splits, cfg, folder, device, lambda row, step: mirror.log({k: v for k, v in row.items() if k != 'epoch'}, step))
-        result = file_result(folder, cfg, splits, model, progress, device)
+        with stoppable() as stop:
+            progress = (t := fit(model, splits, cfg, folder, device, lambda row, step: mirror.log({k: v for k, v in row.items() if k != 'epoch'}, step), stop)).progress
+            if stop():
+                print(f'Stopped after epoch {progress.epoch}, step {progress.step}. Go on with\n{resume_command(cfg, folder)}', flush=True)
+                raise Stopped(128 + stop())
+        result = file_result(folder, cfg, splits, t, device)
     except BaseException as e:
-        mirror.end('KILLED' if isinstance(e, KeyboardInterrupt) else 'FAILED')
+        status = 'stopped' if isinstance(e, (Stopped, KeyboardInterrupt)) else 'diverged' if isinstance(e, Diverged) else 'failed'
+        mirror.end('KILLED' if status == 'stopped' else 'FAILED')
+        with contextlib.suppress(OSError): say(status, reason=str(e)) # the disk may be full
         raise
+    say('finished')
     mirror.log({f'best_{k}': v for k, v in flat_metrics(result['metrics']).items()} | dict(best_epoch=progress.best_epoch, threshold=result['threshold'], parameters=result['model']['parameters'], macs=result['model']['macs']))
     mirror.files([folder/f for f in ('config.json', 'environment.json', 'history.jsonl', 'predictions.csv', 'result.json', 'best.pt', 'best.pt.sha256', 'history.png', 'scores.png')])
     mirror.end()

@@ -181,7 +181,7 @@ class Training:
         parts = dict(model=self.model, optimiser=self.optimiser, scaler=self.scaler, **(dict(ema=self.ema) if self.ema else {}))
         p = self.progress
         return dict({k: v.state_dict() for k, v in parts.items()}, best=self.best, progress=asdict(p), epoch=p.epoch, step=p.step, rng=rng_state(),
-                    made_with=dict(torch=torch.__version__, threads=torch.get_num_threads(), device=self.device))
+                    made_with=dict(torch=str(torch.__version__), threads=torch.get_num_threads(), device=self.device))
 
     def load(self, state: dict): # from `state`
         for name in ('model', 'optimiser', 'scaler', *(['ema'] if self.ema else [])): getattr(self, name).load_state_dict(state[name])
@@ -266,7 +266,7 @@ def take_up(t: Training, # gets the state
     state = latest_checkpoint(folder/'checkpoints', key)
     if state:
         t.load(state)
-        now = dict(torch=torch.__version__, threads=torch.get_num_threads(), device=t.device)
+        now = dict(torch=str(torch.__version__), threads=torch.get_num_threads(), device=t.device)
         print(f'Going on after epoch {t.progress.epoch}' + f', step {t.progress.step}'*bool(t.progress.step) + '.')
         if state['made_with'] != now: print(f'The checkpoint was made with {state["made_with"]}, this is {now}: the result can differ in its last bits.')
     kept = [row for row in read_jsonl(folder/'history.jsonl') if row['epoch'] <= t.progress.epoch]

@@ -445,10 +445,10 @@ def train_run(cfg: TrainConfig, # checked
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(str(folder/'.lock'), timeout=0): train_in(folder, cfg, splits, device)
+    except Timeout: raise RuntimeError(f'Another process is training in {shown(folder)}. Wait for it or choose another run_dir.') from None
     except OSError as e:
         if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): raise
         raise OSError(e.errno, f'No room to write in {shown(folder)}. Earlier checkpoints and results are intact: make room, then go on with\n{resume_command(cfg, folder)}') from e
-    except Timeout: raise RuntimeError(f'Another process is training in {shown(folder)}. Wait for it or choose another run_dir.') from None
     return folder
 
 # %% ../nbs/03_train.ipynb #2ee1af8e

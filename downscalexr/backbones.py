@@ -12,8 +12,9 @@ import torch, torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 from .downsample import StridedConv2d, get_operator, make_downsample
+from .original import Conv2d
 from .polyphase import Polyphase
-from .registry import even, is_tracked
+from .registry import even, is_plain_training
 
 # %% ../nbs/02i_backbones.ipynb #1082e325
 def conv_block(in_channels: int, # channels of the input
@@ -25,9 +26,9 @@ def conv_block(in_channels: int, # channels of the input
               ) -> nn.Sequential: # (N, in, H, W) → (N, out, h//2, w//2), h = H + 2·padding - k + 1
     "Convolution, ReLU and one halving."
     in_conv = downsample and get_operator(downsample).in_conv
-    layers = [('conv', (StridedConv2d if in_conv else nn.Conv2d)(in_channels, out_channels, kernel_size, padding=padding, bias=not norm))]
+    layers = [('conv', (StridedConv2d if in_conv else Conv2d)(in_channels, out_channels, kernel_size, padding=padding, bias=not norm))]
     if norm: layers.append(('norm', nn.BatchNorm2d(out_channels)))
-    layers.append(('act', nn.ReLU()))
+    layers.append(('act', nn.ReLU(inplace=True)))
     if downsample and not in_conv:
         first = get_operator(downsample).commutes
         layers.insert(len(layers) - first, ('down', make_downsample(downsample, out_channels)))
@@ -65,7 +66,7 @@ class BlockedLinear(torch.autograd.Function):
 class WideLinear(nn.Linear):
     "A linear layer with very many inputs."
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        blocked = self.in_features >= 8192 and x.device.type == 'cpu' and is_tracked(self.weight) and not torch.is_autocast_enabled('cpu') and not torch.compiler.is_compiling()
+        blocked = self.in_features >= 8192 and is_plain_training(self.weight)
         return BlockedLinear.apply(x, self.weight, self.bias) if blocked else super().forward(x)
 
 # %% ../nbs/02i_backbones.ipynb #64688579

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['SMALL', 'ORIGINAL', 'plain', 'few_channels', 'halves', 'RowsAverage', 'AvgPool', 'RowsMax', 'rows_max', 'window_max',
-           'MaxPool', 'StridedConv2d', 'pass_centre', 'strided']
+           'MaxPool', 'bias_gradient', 'conv_gradients', 'ConvFunction', 'columns', 'beside', 'ColumnsConv', 'Conv2d',
+           'StridedConv2d', 'pass_centre', 'strided']
 
 # %% ../nbs/02c_original.ipynb #856e3a97
 import torch, torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
-from .registry import Halving, is_nhwc, is_tracked, pairwise, register
+from .registry import Halving, is_nhwc, is_plain_training, is_tracked, pairwise, register
 
 # %% ../nbs/02c_original.ipynb #9925b46e
 SMALL = 10_000 # values below which one call is cheaper than several slices
@@ -38,14 +39,15 @@ class RowsAverage(torch.autograd.Function):
     def forward(ctx, x):
         top, bottom = halves(x.permute(0, 2, 3, 1), 1)
         left, right = halves(top + bottom, 2)
-        return (left + right).mul_(.25).permute(0, 3, 1, 2)
+        return (left + right).mul_(.25).permute(0, 3, 1, 2).data
 
     @staticmethod
     @once_differentiable
     def backward(ctx, g):
         n, c, h, w = g.shape
-        wanted = torch.empty((n, c, 2*h, 2*w), dtype=g.dtype, device=g.device, memory_format=torch.channels_last)
-        return torch.ops.aten.avg_pool2d_backward(g, wanted, [2, 2], [2, 2], [0, 0], False, True, None)
+        row = g.new_empty((n, h, 1, w, 2, c))
+        for side in row.unbind(4): torch.mul(g.permute(0, 2, 3, 1).unsqueeze(2), .25, out=side)
+        return row.expand(n, h, 2, w, 2, c).reshape(n, 2*h, 2*w, c).permute(0, 3, 1, 2)
 
 # %% ../nbs/02c_original.ipynb #98f16e1a
 @register('avgpool', 'average pooling', 'LeCun et al. 1998', equation=r'\frac14(a+b+c+d)', count=lambda c, h, w: dict(macs=4*c*h*w))
@@ -59,24 +61,25 @@ class AvgPool(Halving):
 
 # %% ../nbs/02c_original.ipynb #bb4ea958
 class RowsMax(torch.autograd.Function):
-    "Max pooling in channels_last: rows first, then columns; two bits per value remember where it stood."
+    "Max pooling in channels_last: rows first, then columns; the sign of a difference remembers where a value stood."
     @staticmethod
     def forward(ctx, x):
         top, bottom = halves(x.permute(0, 2, 3, 1), 1)
         rows = torch.maximum(top, bottom)
         left, right = halves(rows, 2)
-        ctx.save_for_backward(bottom > top, right > left)
-        return torch.maximum(left, right).permute(0, 3, 1, 2)
+        ctx.save_for_backward(bottom - top, right - left)
+        return torch.maximum(left, right).permute(0, 3, 1, 2).data
 
     @staticmethod
     @once_differentiable
     def backward(ctx, g):
         g = g.permute(0, 2, 3, 1)
-        for second, dim in zip(reversed(ctx.saved_tensors), (2, 1)):
+        for difference, dim in zip(reversed(ctx.saved_tensors), (2, 1)):
             both = g.new_empty((*g.shape[:dim+1], 2, *g.shape[dim+1:]))
             a, b = both.unbind(dim + 1)
-            torch.mul(g, second, out=b)
-            torch.sub(g, b, out=a)
+            second = torch.ops.aten.threshold_backward(g, difference, 0) # g where the second is larger
+            b.copy_(second)
+            torch.sub(g, second, out=a)
             g = both.flatten(dim, dim + 1)
         return g.permute(0, 3, 1, 2)
 
@@ -101,8 +104,83 @@ class MaxPool(Halving):
 
     def halve(self, x: torch.Tensor) -> torch.Tensor: return window_max(x)
 
+# %% ../nbs/02c_original.ipynb #950ed42a
+def bias_gradient(g: torch.Tensor, # (N, C, H, W), gradient of a convolution's output
+                 ) -> torch.Tensor: # (C,)
+    "Sum over films and places, whole rows first."
+    n, c, h, w = g.shape
+    return g.permute(0, 2, 3, 1).reshape(n*h, w*c).sum(0).view(w, c).sum(0) if is_nhwc(g) else g.sum((0, 2, 3))
+
+def conv_gradients(g: torch.Tensor, # gradient of the output
+                   x: torch.Tensor, weight: torch.Tensor, stride, padding, # of the convolution
+                   into_x: bool, # is the input's gradient wanted?
+                  ) -> tuple: # of the input or None, of the weight, None
+    "PyTorch's gradients of a convolution without a bias."
+    return torch.ops.aten.convolution_backward(g, x, weight, None, stride, padding, [1, 1], False, [0, 0], 1, [into_x, True, False])
+
+# %% ../nbs/02c_original.ipynb #7d56be18
+class ConvFunction(torch.autograd.Function):
+    "A convolution whose bias gradient is a sum over rows."
+    @staticmethod
+    def forward(ctx, x, weight, bias, stride, padding):
+        ctx.save_for_backward(x, weight); ctx.how = stride, padding
+        return F.conv2d(x, weight, bias, stride, padding)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        x, weight = ctx.saved_tensors
+        dx, dw, _ = conv_gradients(g, x, weight, *ctx.how, ctx.needs_input_grad[0])
+        return dx, dw, bias_gradient(g), None, None
+
+# %% ../nbs/02c_original.ipynb #5e328ae4
+def columns(conv: nn.Conv2d, # about to be applied
+            x: torch.Tensor, # (N, C, H, W)
+           ) -> int: # neighbouring columns to compute as one; 0: one by one
+    "Whether a convolution is one of few channels over a single one, in channels_last."
+    few = conv.in_channels == 1 and conv.out_channels < 16 and conv.stride == (1, 1) and conv.padding == (0, 0) and conv.weight.stride(1) == 1
+    return next((k for k in (4, 2) if few and (x.shape[3] - conv.kernel_size[1] + 1) % k == 0), 0)
+
+def beside(weight: torch.Tensor, # (C, 1, h, w)
+           k: int, # columns
+          ) -> torch.Tensor: # (k·C, 1, h, w + k - 1), channels_last
+    "The filters at k shifts, one after another."
+    c, _, h, w = weight.shape
+    wide = weight.new_zeros((k, c, h, w + k - 1))
+    for i, shifted in enumerate(wide): shifted[..., i:i+w] = weight[:, 0]
+    return wide.view(k*c, h, w + k - 1, 1).permute(0, 3, 1, 2)
+
+# %% ../nbs/02c_original.ipynb #77257936
+class ColumnsConv(torch.autograd.Function):
+    "A convolution of one channel, several columns at once."
+    @staticmethod
+    def forward(ctx, x, weight, bias, k):
+        ctx.save_for_backward(x, weight); ctx.k = k
+        y = F.conv2d(x, beside(weight, k), bias.repeat(k), (1, k)).permute(0, 2, 3, 1)
+        return y.reshape(*y.shape[:2], -1, len(bias)).permute(0, 3, 1, 2).data # no view for autograd, so that what follows may work in place
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        (x, weight), k, w = ctx.saved_tensors, ctx.k, g.permute(0, 2, 3, 1)
+        joined = w.reshape(*w.shape[:2], -1, k*w.shape[3]).permute(0, 3, 1, 2)
+        wide = conv_gradients(joined, x, beside(weight, k), (1, k), (0, 0), False)[1].unflatten(0, (k, -1))
+        dw = sum(wide[i, ..., i:i+weight.shape[3]] for i in range(k))
+        dx = conv_gradients(g, x, weight, (1, 1), (0, 0), True)[0] if ctx.needs_input_grad[0] else None
+        return dx, dw, bias_gradient(g), None
+
+# %% ../nbs/02c_original.ipynb #bbc196b1
+class Conv2d(nn.Conv2d):
+    "`nn.Conv2d` with these ways where it trains."
+    def forward(self,
+                x: torch.Tensor, # float (N, C, H, W)
+               ) -> torch.Tensor: # float (N, out_channels, H', W')
+        if self.bias is None or not is_plain_training(self.weight): return super().forward(x)
+        if k := columns(self, x): return ColumnsConv.apply(x, self.weight, self.bias, k)
+        return ConvFunction.apply(x, self.weight, self.bias, self.stride, self.padding)
+
 # %% ../nbs/02c_original.ipynb #13f6ea99
-class StridedConv2d(nn.Conv2d):
+class StridedConv2d(Conv2d):
     "A stride-2 convolution that keeps ⌊H/2⌋ × ⌊W/2⌋ of the positions (H, W: the size at stride 1)."
     def __init__(self,
                  in_channels: int, # channels of the input

@@ -101,7 +101,7 @@ def in_turn(split: Split, # training films
     for way in WAYS:
         here, there = spawn.Pipe()
         p = spawn.Process(target=serve, args=(there, way, split, cfg, augmented, threads), daemon=True)
-        p.start(); workers[way] = (here, p)
+        p.start(); there.close(); workers[way] = (here, p) # closed, so that a dead worker is an EOFError and no wait
     seen = {way: [] for way in WAYS}
     for _ in tqdm(range(warmup + rounds), desc=f'{cfg.downsample}, {threads} thread', leave=False):
         for way, (pipe, _) in workers.items(): pipe.send(True); seen[way].append(pipe.recv())

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Operator', 'redefined', 'register', 'operators', 'get_operator', 'forget', 'make_downsample', 'even', 'Halving',
-           'quarters', 'pairwise', 'is_nhwc', 'is_tracked', 'import_plugin', 'load_plugins', 'operator_version']
+           'quarters', 'pairwise', 'is_nhwc', 'is_tracked', 'is_plain_training', 'import_plugin', 'load_plugins',
+           'operator_version']
 
 # %% ../nbs/02a_registry.ipynb #21d49a18
 import ast, importlib, importlib.util, inspect, sys
@@ -132,6 +133,11 @@ def is_tracked(x: torch.Tensor, # any
               ) -> bool: # True: operations on it are recorded for a gradient
     "Whether a gradient will be wanted."
     return x.requires_grad and torch.is_grad_enabled()
+
+def is_plain_training(weight: torch.Tensor, # of a layer
+                     ) -> bool: # True: on the CPU, differentiated, in one precision, not compiled
+    "Whether a backward pass of our own may take the place of PyTorch's."
+    return weight.device.type == 'cpu' and is_tracked(weight) and not torch.is_autocast_enabled('cpu') and not torch.compiler.is_compiling()
 
 # %% ../nbs/02a_registry.ipynb #a14675e0
 def import_plugin(name: str, # a module's name or the path of a .py file

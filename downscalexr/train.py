@@ -5,31 +5,30 @@
 # %% auto #0
 __all__ = ['TrainConfig', 'check_config', 'check_values', 'assigned_names', 'given_parameters', 'job_key', 'run_folder',
            'finished', 'Progress', 'Diverged', 'Training', 'train_step', 'train_epoch', 'predict', 'resume_command',
-           'Stopped', 'stoppable', 'take_up', 'validate', 'fit', 'evaluate', 'flat_metrics', 'plot_history',
-           'plot_scores', 'prepare', 'shares', 'check_splits', 'file_result', 'open_mirror', 'train_run', 'train_in']
+           'take_up', 'validate', 'fit', 'evaluate', 'flat_metrics', 'prepare', 'shares', 'check_splits', 'file_result',
+           'open_mirror', 'train_run', 'train_in']
 
 # %% ../nbs/03_train.ipynb #7f282297
-import ast, contextlib, errno, io, math, os, shlex, signal, threading, time
+import ast, contextlib, errno, io, math, os, shlex, time
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 import json, numpy as np, pandas as pd, torch
 from filelock import FileLock, Timeout
-from matplotlib.figure import Figure
-from sklearn.metrics import roc_curve
 from torch import nn
 from tqdm.auto import tqdm
 from .batches import batches
-from .checkpoint import latest_checkpoint, rng_state, seed_everything, set_rng_state, write_checkpoint
-from .core import append_jsonl, atomic_write, code_version, derive_seed, environment, home, jsonable, keep_freed_memory, looks, publish, read_json, read_jsonl, sha256_file, shown, write_json
+from .checkpoint import Stopped, latest_checkpoint, rng_state, seed_everything, set_rng_state, stoppable, tell, write_checkpoint
+from .core import append_jsonl, atomic_write, code_version, derive_seed, environment, home, jsonable, keep_freed_memory, publish, read_json, read_jsonl, sha256_file, shown, write_json
 from .audit import DUPLICATES
+from .curves import LivePlot, plot_history, plot_scores
 from .data import Split, Splits, load_splits, take
 from .downsample import load_plugins, operator_version
 from .metrics import auroc, report, scores, youden_threshold
 from .models import build_model, check_model, macs, n_parameters, size_mib
 from .recipe import CLASS_WEIGHTS, PRECISIONS, SCHEDULES, averaged, backward, cast, learning_rate, loss_function, part_size
-from .sources import CLASSES, split_classes
+from .sources import split_classes
 from .tracking import Mirror
 
 # %% ../nbs/03_train.ipynb #5549e258
@@ -65,6 +64,7 @@ class TrainConfig:
     run_dir: str = '' # folder of this run; empty: runs/<name> in the home folder
     experiment: str = 'downscalexr' # MLflow experiment
     plugins: str = '' # modules or files with operators of one's own, separated by commas
+    live: bool = False # redraw loss and AUC while training, in JupyterLab
 
 # %% ../nbs/03_train.ipynb #7e37df31
 def check_config(values: dict, # parameter → value
@@ -122,7 +122,7 @@ def job_key(cfg: TrainConfig, # checked
             fingerprint: str, # of the images
            ) -> str: # 64 hexadecimal digits
     "Digest of what decides a run's numbers."
-    decides = {k: v for k, v in asdict(cfg).items() if k not in ('run_dir', 'experiment', 'source', 'classes', 'duplicates', 'plugins')}
+    decides = {k: v for k, v in asdict(cfg).items() if k not in ('run_dir', 'experiment', 'source', 'classes', 'duplicates', 'plugins', 'live')}
     decides['operator'] = operator_version(cfg.downsample) # '' for our own, which are part of the code version
     return sha256(json.dumps([decides, fingerprint, code_version('train')], sort_keys=True).encode()).hexdigest()
 
@@ -208,6 +208,7 @@ def train_step(t: Training, # changed
 
 def train_epoch(t: Training, # changed
                 stop=lambda: 0, # asked after every step; true: leave the rest for later
+                watch=lambda epochs, loss: None, # told after every step
                ) -> bool: # True: the epoch is complete
     "Train to the end of the epoch under way."
     cfg, p, start = t.cfg, t.progress, time.perf_counter()
@@ -216,8 +217,9 @@ def train_epoch(t: Training, # changed
     walk = batches(t.split, cfg.batch_size, t.device, cfg.seed, p.epoch + 1, start=p.step)
     before = p.seconds
     for x, y in tqdm(walk, total=t.steps, initial=p.step, desc=f'epoch {p.epoch + 1}', leave=False):
-        p.loss_sum += train_step(t, x, y)*len(y)
-        p.step, p.seconds = p.step + 1, before + time.perf_counter() - start
+        value = train_step(t, x, y)
+        p.loss_sum, p.step, p.seconds = p.loss_sum + value*len(y), p.step + 1, before + time.perf_counter() - start
+        watch(p.epoch + p.step/t.steps, value)
         if stop(): break
     return p.step == t.steps
 
@@ -240,22 +242,6 @@ def resume_command(cfg: TrainConfig, # checked
     given = {k: v for k, v in asdict(cfg).items() if v != getattr(TrainConfig, k)}
     words = ['papermill', 'nbs/03_train.ipynb', str(Path('runs')/f'{folder.name}.ipynb'), *(w for k, v in given.items() for w in ('-p', k, str(v)))]
     return shlex.join(words)
-
-class Stopped(SystemExit):
-    "A run that was asked to stop; its code is 128 + the signal's number."
-
-@contextlib.contextmanager
-def stoppable(): # gives a function that says which signal came; 0: none
-    "Let SIGTERM and Ctrl-C wait for the end of a step; a second one does not wait."
-    came = []
-    def note(number, frame):
-        if came: raise KeyboardInterrupt
-        came.append(number)
-    here = threading.current_thread() is threading.main_thread()
-    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)} if here else {}
-    try: yield lambda: came[0] if came else 0
-    finally:
-        for s, handler in before.items(): signal.signal(s, handler)
 
 # %% ../nbs/03_train.ipynb #61f622f7
 def take_up(t: Training, # gets the state
@@ -295,10 +281,10 @@ def fit(model: nn.Module, # initial weights
     "Train with early stopping on the validation AUC; checkpoints are left in the folder."
     key, t = job_key(cfg, splits.fingerprint), Training(model, cfg, splits.train, device)
     take_up(t, folder, key)
-    p, save = t.progress, lambda: write_checkpoint(folder/'checkpoints', dict(t.state(), key=key))
+    p, save, live = t.progress, lambda: write_checkpoint(folder/'checkpoints', dict(t.state(), key=key)), LivePlot(folder, cfg) if cfg.live else None
     bar = tqdm(total=cfg.epochs, initial=p.epoch, desc=f'{cfg.downsample} seed {cfg.seed}', unit='epoch')
     while p.epoch < cfg.epochs and p.epoch - p.best_epoch < cfg.patience:
-        if not train_epoch(t, stop): save(); break
+        if not train_epoch(t, stop, *([live] if live else [])): save(); break
         start = time.perf_counter()
         row = dict(epoch=p.epoch + 1, train_loss=p.loss_sum/len(splits.train), **validate(t.judged, splits.val, device))
         if row['val_auroc'] > p.best_auroc: # never where it is undefined
@@ -312,6 +298,7 @@ def fit(model: nn.Module, # initial weights
         bar.update(); bar.set_postfix(loss=f'{row["train_loss"]:.3f}', val_auroc=f'{row["val_auroc"]:.3f}')
         if stop(): break
     bar.close()
+    if live: live.draw()
     return t
 
 # %% ../nbs/03_train.ipynb #621d430f
@@ -335,42 +322,6 @@ def flat_metrics(metrics: dict, # per split, as `report` gives them
         flat |= {f'{split}_{k}': v for k, v in r.items() if not isinstance(v, (dict, str))}
         flat |= {f'{split}_{at}_{k}': v for at in ('at_half', 'at_val') for k, v in r[at].items()}
     return flat
-
-# %% ../nbs/03_train.ipynb #8a026a75
-def plot_history(history: list[dict], # rows of history.jsonl
-                 cfg: TrainConfig, # for colour and title
-                ) -> Figure: # loss and validation AUC per epoch
-    "How the run learned; the chosen epoch is marked."
-    h, look = pd.DataFrame(history), looks[cfg.downsample]
-    best = h.epoch[h.val_auroc.idxmax()]
-    fig = Figure(figsize=(8, 2.8), layout='constrained')
-    a, b = fig.subplots(1, 2)
-    a.plot(h.epoch, h.train_loss, '--', color=look.color, label='train')
-    a.plot(h.epoch, h.val_loss, color=look.color, label='validation')
-    b.plot(h.epoch, h.val_auroc, color=look.color, marker=look.marker, ms=4)
-    for ax, name in ((a, 'binary cross-entropy'), (b, 'validation AUC')):
-        ax.axvline(best, color='0.8', zorder=0); ax.set(xlabel='epoch', ylabel=name)
-    a.legend(frameon=False); fig.suptitle(f'{look.label}, {cfg.arch}, {cfg.image_size} px, seed {cfg.seed}', fontsize=10)
-    return fig
-
-# %% ../nbs/03_train.ipynb #e828e01b
-def plot_scores(predictions: pd.DataFrame, # split, label, logit
-                threshold: float, # chosen on validation
-                cfg: TrainConfig, # for colour and title
-               ) -> Figure: # histogram of test logits, ROC of validation and test
-    "How the run separates the classes."
-    fig = Figure(figsize=(8, 2.8), layout='constrained')
-    a, b = fig.subplots(1, 2, width_ratios=(1.6, 1))
-    test = predictions[predictions.split == 'test']
-    bins = np.linspace(*np.quantile(test.logit, [0, 1]), 40)
-    for label, color in enumerate(('0.6', looks[cfg.downsample].color)): a.hist(test.logit[test.label == label], bins, color=color, alpha=.7, label=CLASSES[label])
-    a.axvline(0, color='k', lw=1, label='threshold 0.5'); a.axvline(math.log(threshold/(1 - threshold)), color='k', ls=':', lw=1, label='threshold of validation')
-    a.set(xlabel='logit', ylabel='test films'); a.legend(frameon=False, fontsize=7)
-    for name, style in (('val', '--'), ('test', '-')):
-        rows = predictions[predictions.split == name]
-        b.plot(*roc_curve(rows.label, rows.logit)[:2], style, color=looks[cfg.downsample].color, label=f'{name}, AUC {auroc(rows.label, rows.logit):.3f}, n = {len(rows)}')
-    b.set(xlabel='1 − specificity', ylabel='sensitivity', aspect='equal'); b.legend(frameon=False, fontsize=7)
-    return fig
 
 # %% ../nbs/03_train.ipynb #bed1d4ef
 def prepare(cfg: TrainConfig, # checked
@@ -468,7 +419,7 @@ def train_in(folder: Path, # of the run, locked
         with stoppable() as stop:
             progress = (t := fit(model, splits, cfg, folder, device, lambda row, step: mirror.log({k: v for k, v in row.items() if k != 'epoch'}, step), stop)).progress
             if stop():
-                print(f'Stopped after epoch {progress.epoch}, step {progress.step}. Go on with\n{resume_command(cfg, folder)}', flush=True)
+                tell(f'Stopped after epoch {progress.epoch}, step {progress.step}. Go on with\n{resume_command(cfg, folder)}')
                 raise Stopped(128 + stop())
         result = file_result(folder, cfg, splits, t, device)
     except BaseException as e:

@@ -242,6 +242,32 @@ def papermill_short():
 
 
 @check
+def papermill_stopped():
+    "papermill: SIGTERM and Ctrl-C leave a checkpoint, and the same command ends with the bits of a run left alone"
+    words = ['-p', 'image_size', '32', '-p', 'epochs', '40', '-p', 'patience', '40', '-p', 'source', 'phantom:120', '-p', 'num_threads', '1']
+    papermill(*words, name='alone')
+    for number, codes in ((signal.SIGTERM, (-signal.SIGTERM,)), (signal.SIGINT, (1,))): # papermill's own exit codes
+        name = f'stopped-{number.name}'
+        history = lambda: [line for f in (SCRATCH/name/'runs').glob('*/history.jsonl') for line in f.read_text().splitlines()]
+        env = {k: v for k, v in os.environ.items() if not k.startswith(('MLFLOW_', 'DOWNSCALEXR_'))} | {'DOWNSCALEXR_HOME': str(SCRATCH/name), 'OMP_NUM_THREADS': '1'}
+        with open(SCRATCH/f'{name}.log', 'w') as log: p = subprocess.Popen([BIN/'papermill', 'nbs/03_train.ipynb', SCRATCH/f'{name}.ipynb', *words, '--no-progress-bar'], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        end = time.monotonic() + 120
+        while p.poll() is None and len(history()) < 2 and time.monotonic() < end: time.sleep(.02)
+        p.send_signal(number)
+        need(p.wait(60) in codes, f'exit code {p.returncode} after {number.name}')
+        status = next((SCRATCH/name/'runs').glob('*/status.json'))
+        while (state := json.loads(status.read_text()))['status'] == 'running' and time.monotonic() < end: time.sleep(.1)
+        need(state['status'] == 'stopped' and 2 <= len(history()) < 40, f'{number.name}: {state}, {len(history())} epochs')
+        need('papermill nbs/03_train.ipynb' in (SCRATCH/f'{name}.log').read_text() or number == signal.SIGINT, 'the command that goes on was not said')
+        for _ in range(50): # the kernel lets go of the run within seconds
+            if not Path(f'/proc/{state["pid"]}').exists(): break
+            time.sleep(.1)
+        papermill(*words, name=name)
+        same = [next((SCRATCH/n/'runs').glob('*/predictions.csv')).read_bytes() for n in ('alone', name)]
+        need(same[0] == same[1], f'{number.name}: other predictions than a run left alone')
+
+
+@check
 def papermill_refuses():
     "papermill: a misspelt name, an unknown variant and a wrong type fail and say what is valid"
     for words, message in ((('-p', 'downsampel', 'maxpool'), 'Valid: downsample, arch'), (('-p', 'downsample', 'maxpol'), 'avgpool, maxpool, strided'), (('-p', 'epochs', 'many'), 'epochs must be int')):

@@ -78,7 +78,8 @@ class Watched:
         return call
 
 # %% ../nbs/00b_tracking.ipynb #99925adc
-DEFAULTS = dict(MLFLOW_HTTP_REQUEST_MAX_RETRIES='1', MLFLOW_HTTP_REQUEST_TIMEOUT='10', MLFLOW_DISABLE_TELEMETRY='true') # where the environment says nothing
+DEFAULTS = dict(MLFLOW_HTTP_REQUEST_MAX_RETRIES='1', MLFLOW_HTTP_REQUEST_TIMEOUT='10', MLFLOW_DISABLE_TELEMETRY='true', MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR='false',
+                MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT='true') # where the environment says nothing
 
 def connect(uri: str|None=None, # tracking URI; default: `tracking_uri()`
             watch: Watch|None=None, # told about every answer

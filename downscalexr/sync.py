@@ -284,7 +284,8 @@ def sync_run(folder: Path, # of a run
     if not (folder/'config.json').exists(): described(folder) # says why not
     with FileLock(str(folder/'mlflow.lock'), timeout=60):
         d, note = described(folder), noted(folder, store)
-        if 'notebook.html' in d.files: notebook_page(folder)
+        if 'notebook.html' in d.files:
+            with client.watch.at_work(): notebook_page(folder)
         run = find_run(client, d, note)
         first = run is None
         if first: run = client.create_run(experiment_id(client, d.experiment), start_time=d.start_ms, tags=d.tags, run_name=d.name)

@@ -67,13 +67,13 @@ def wait(self: Watch,
 # %% ../nbs/00b_tracking.ipynb #c3a702b2
 class Watched:
     "An MLflow client whose every answer is a sign of life."
-    def __init__(self, client, watch): self._client, self._watch = client, watch
+    def __init__(self, client, watch): self._client, self.watch = client, watch
     def __getattr__(self, name):
         f = getattr(self._client, name)
         if not callable(f): return f
         def call(*args, **kw):
             value = f(*args, **kw)
-            self._watch.beat()
+            self.watch.beat()
             return value
         return call
 

@@ -6,7 +6,7 @@
 __all__ = ['TrainConfig', 'check_config', 'check_values', 'assigned_names', 'given_parameters', 'job_key', 'run_folder',
            'finished', 'Progress', 'Diverged', 'Training', 'train_step', 'train_epoch', 'predict', 'resume_command',
            'Stopped', 'stoppable', 'take_up', 'validate', 'fit', 'evaluate', 'plot_history', 'plot_scores', 'prepare',
-           'shares', 'check_splits', 'file_result', 'open_mirror', 'train_run', 'train_in']
+           'shares', 'check_splits', 'file_result', 'describe_run', 'train_run', 'train_in']
 
 # %% ../nbs/03_train.ipynb #7f282297
 import ast, contextlib, errno, io, math, os, platform, shlex, signal, threading, time
@@ -410,16 +410,15 @@ def file_result(folder: Path, # of the run
     return result
 
 # %% ../nbs/03_train.ipynb #8404a3bc
-def open_mirror(folder: Path, # of the run
-                cfg: TrainConfig, # decides the key
-                splits: Splits, # described in tags
-               ) -> Mirror: # a thread that follows the folder
-    "Write down what MLflow is to know of a run that begins, or goes on, then start its mirror."
+def describe_run(folder: Path, # of the run
+                 cfg: TrainConfig, # decides the key
+                 splits: Splits, # described in tags
+                ):
+    "Write down what MLflow is to know of a run and no other file says: when it first began, and its tags."
     env, kept = read_json(folder/'environment.json'), folder/'run.json'
     started = read_json(kept)['started_ms'] if kept.exists() else time.time_ns()//10**6
     tags = dict(job_key=job_key(cfg, splits.fingerprint), data_kind=splits.kind, data_fingerprint=splits.fingerprint, git_commit=env['git_commit'], device=env['device'])
     write_json(kept, dict(name=folder.name, started_ms=started, tags=tags))
-    return Mirror(folder)
 
 # %% ../nbs/03_train.ipynb #bbc30fc3
 def train_run(cfg: TrainConfig, # checked
@@ -447,11 +446,12 @@ def train_in(folder: Path, # of the run, locked
              device: str, # 'cpu' or 'cuda'
             ):
     "The run itself: local files first, MLflow as a mirror of them."
-    write_json(folder/'config.json', dict(asdict(cfg), key=job_key(cfg, splits.fingerprint)))
     write_json(folder/'environment.json', environment(device))
+    describe_run(folder, cfg, splits)
+    write_json(folder/'config.json', dict(asdict(cfg), key=job_key(cfg, splits.fingerprint))) # makes it a run, for others to see
     say = lambda status, **more: write_json(folder/'status.json', dict(status=status, pid=os.getpid(), host=platform.node(), time_ms=time.time_ns()//10**6, **more))
     say('running')
-    mirror = open_mirror(folder, cfg, splits)
+    mirror = Mirror(folder)
     model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed).to(device)
     if not cfg.channels_last: model = model.to(memory_format=torch.contiguous_format)
     try:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['checked', 'counts', 'rates', 'scores', 'auroc', 'average_precision', 'log_loss', 'youden_threshold', 'report',
-           'seed_interval', 'cluster_bootstrap', 'rate', 'paired_difference']
+           'flat_metrics', 'seed_interval', 'cluster_bootstrap', 'rate', 'paired_difference']
 
 # %% ../nbs/00a_metrics.ipynb #bc24f5ee
 import numpy as np
@@ -122,6 +122,15 @@ def report(labels, # (N,), 0 or 1
              loss=log_loss(labels, logits), at_half=scores(labels, logits, .5), at_val=scores(labels, logits, threshold))
     reason = 'one class only' if len(np.unique(labels)) < 2 else 'all scores are equal' if np.ptp(np.asarray(logits, dtype=float)) == 0 else ''
     return r | dict(auroc=np.nan, average_precision=np.nan, undefined=reason) if reason else r
+
+def flat_metrics(metrics: dict, # per split, as `report` gives them
+                ) -> dict: # e.g. {'test_auroc': .9, 'test_at_val_f1': .8}
+    "Nested metrics with one name each."
+    flat = {}
+    for split, r in metrics.items():
+        flat |= {f'{split}_{k}': v for k, v in r.items() if not isinstance(v, (dict, str))}
+        flat |= {f'{split}_{at}_{k}': v for at in ('at_half', 'at_val') for k, v in r[at].items()}
+    return flat
 
 # %% ../nbs/00a_metrics.ipynb #df40447f
 def seed_interval(values, # (S,), one per seed

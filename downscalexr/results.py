@@ -15,8 +15,7 @@ import numpy as np, pandas as pd
 from scipy.special import logit
 from .core import add_look, atomic_write, read_json, read_jsonl, shown, write_json
 from .downsample import operators
-from .metrics import auroc, average_precision, cluster_bootstrap, paired_difference, rate, seed_interval
-from .train import flat_metrics
+from .metrics import auroc, average_precision, cluster_bootstrap, flat_metrics, paired_difference, rate, seed_interval
 
 # %% ../nbs/05a_results.ipynb #6f57ac76
 def run_row(result: dict, # content of a result.json

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['TrainConfig', 'check_config', 'check_values', 'assigned_names', 'given_parameters', 'job_key', 'run_folder',
            'finished', 'Progress', 'Diverged', 'Training', 'train_step', 'train_epoch', 'predict', 'resume_command',
-           'take_up', 'validate', 'fit', 'evaluate', 'flat_metrics', 'prepare', 'shares', 'check_splits', 'file_result',
-           'open_mirror', 'train_run', 'train_in']
+           'take_up', 'validate', 'fit', 'evaluate', 'prepare', 'shares', 'check_splits', 'file_result', 'describe_run',
+           'train_run', 'train_in']
 
 # %% ../nbs/03_train.ipynb #7f282297
-import ast, contextlib, errno, io, math, os, shlex, time
+import ast, contextlib, errno, io, math, os, platform, shlex, time
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -25,11 +25,11 @@ from .audit import DUPLICATES
 from .curves import LivePlot, plot_history, plot_scores
 from .data import Split, Splits, load_splits, take
 from .downsample import load_plugins, operator_version
-from .metrics import auroc, report, scores, youden_threshold
+from .metrics import auroc, flat_metrics, report, scores, youden_threshold
 from .models import build_model, check_model, macs, n_parameters, size_mib
 from .recipe import CLASS_WEIGHTS, PRECISIONS, SCHEDULES, averaged, backward, cast, learning_rate, loss_function, part_size
 from .sources import split_classes
-from .tracking import Mirror
+from .sync import Mirror
 
 # %% ../nbs/03_train.ipynb #5549e258
 @dataclass(frozen=True)
@@ -313,16 +313,6 @@ def evaluate(model: nn.Module, # with the best checkpoint's weights
     tables = [getattr(splits, name).table[['file', 'patient', 'label']].assign(logit=z).assign(split=name) for name, z in logits.items()]
     return threshold, metrics, pd.concat(tables)[['split', 'file', 'patient', 'label', 'logit']]
 
-# %% ../nbs/03_train.ipynb #85b602ae
-def flat_metrics(metrics: dict, # per split, as `report` gives them
-                ) -> dict: # e.g. {'test_auroc': .9, 'test_at_val_f1': .8}
-    "Nested metrics with one name each."
-    flat = {}
-    for split, r in metrics.items():
-        flat |= {f'{split}_{k}': v for k, v in r.items() if not isinstance(v, (dict, str))}
-        flat |= {f'{split}_{at}_{k}': v for at in ('at_half', 'at_val') for k, v in r[at].items()}
-    return flat
-
 # %% ../nbs/03_train.ipynb #bed1d4ef
 def prepare(cfg: TrainConfig, # checked
            ) -> str: # 'cpu' or 'cuda'
@@ -371,17 +361,15 @@ def file_result(folder: Path, # of the run
     return result
 
 # %% ../nbs/03_train.ipynb #8404a3bc
-def open_mirror(folder: Path, # of the run
-                cfg: TrainConfig, # logged as parameters
-                splits: Splits, # described in tags
-               ) -> Mirror: # continues the MLflow run of an earlier attempt
-    "Start or continue the run's mirror in MLflow."
-    kept = read_json(folder/'mlflow.json')['run_id'] if (folder/'mlflow.json').exists() else None
-    env = read_json(folder/'environment.json')
+def describe_run(folder: Path, # of the run
+                 cfg: TrainConfig, # decides the key
+                 splits: Splits, # described in tags
+                ):
+    "Write down what MLflow is to know of a run and no other file says: when it first began, and its tags."
+    env, kept = read_json(folder/'environment.json'), folder/'run.json'
+    started = read_json(kept)['started_ms'] if kept.exists() else time.time_ns()//10**6
     tags = dict(job_key=job_key(cfg, splits.fingerprint), data_kind=splits.kind, data_fingerprint=splits.fingerprint, git_commit=env['git_commit'], device=env['device'])
-    mirror = Mirror(cfg.experiment, folder.name, asdict(cfg), tags, kept)
-    if mirror.client: write_json(folder/'mlflow.json', dict(run_id=mirror.run_id))
-    return mirror
+    write_json(kept, dict(name=folder.name, started_ms=started, tags=tags))
 
 # %% ../nbs/03_train.ipynb #bbc30fc3
 def train_run(cfg: TrainConfig, # checked
@@ -409,25 +397,25 @@ def train_in(folder: Path, # of the run, locked
              device: str, # 'cpu' or 'cuda'
             ):
     "The run itself: local files first, MLflow as a mirror of them."
-    write_json(folder/'config.json', dict(asdict(cfg), key=job_key(cfg, splits.fingerprint)))
     write_json(folder/'environment.json', environment(device))
-    mirror, say = open_mirror(folder, cfg, splits), lambda status, **more: write_json(folder/'status.json', dict(status=status, pid=os.getpid(), **more))
+    describe_run(folder, cfg, splits)
+    write_json(folder/'config.json', dict(asdict(cfg), key=job_key(cfg, splits.fingerprint))) # makes it a run, for others to see
+    say = lambda status, **more: write_json(folder/'status.json', dict(status=status, pid=os.getpid(), host=platform.node(), time_ms=time.time_ns()//10**6, **more))
+    say('running')
+    mirror = Mirror(folder)
     model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed).to(device)
     if not cfg.channels_last: model = model.to(memory_format=torch.contiguous_format)
-    say('running')
     try:
         with stoppable() as stop:
-            progress = (t := fit(model, splits, cfg, folder, device, lambda row, step: mirror.log({k: v for k, v in row.items() if k != 'epoch'}, step), stop)).progress
+            progress = (t := fit(model, splits, cfg, folder, device, lambda row, step: mirror.push(), stop)).progress
             if stop():
                 tell(f'Stopped after epoch {progress.epoch}, step {progress.step}. Go on with\n{resume_command(cfg, folder)}')
                 raise Stopped(128 + stop())
         result = file_result(folder, cfg, splits, t, device)
     except BaseException as e:
         status = 'stopped' if isinstance(e, (Stopped, KeyboardInterrupt)) else 'diverged' if isinstance(e, Diverged) else 'failed'
-        mirror.end('KILLED' if status == 'stopped' else 'FAILED')
         with contextlib.suppress(OSError): say(status, reason=str(e)) # the disk may be full
+        mirror.close()
         raise
     say('finished')
-    mirror.log({f'best_{k}': v for k, v in flat_metrics(result['metrics']).items()} | dict(best_epoch=progress.best_epoch, threshold=result['threshold'], parameters=result['model']['parameters'], macs=result['model']['macs']))
-    mirror.files([folder/f for f in ('config.json', 'environment.json', 'history.jsonl', 'predictions.csv', 'result.json', 'best.pt', 'best.pt.sha256', 'history.png', 'scores.png')])
-    mirror.end()
+    mirror.close()

@@ -18,7 +18,7 @@ STUDY_FLAGS = $(if $(DOWNSAMPLE),--downsample $(DOWNSAMPLE)) $(if $(ARCH),--arch
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
-	@echo '  Variables of make train: DOWNSAMPLE="maxpool strided" IMAGE_SIZE=128 EPOCHS=5 SEEDS=3 SOURCE=phantom JOBS=2'
+	@echo '  Variables of make train: STUDY=quick DOWNSAMPLE="maxpool strided" IMAGE_SIZE=128 EPOCHS=5 SEEDS=3 SOURCE=phantom JOBS=2'
 
 setup: $(READY) ## create .venv and install, once
 
@@ -29,7 +29,7 @@ $(READY): constraints.txt settings.ini setup.py
 	@HERE='$(CURDIR)' PYTHON='$(PYTHON)' VENV='$(VENV)' NEEDED_MB='$(NEEDED_MB)' bash .ci/setup
 
 train: setup ## train every variant, benchmark, compare
-	@$(BIN)/downscalexr_study $(STUDY_FLAGS)
+	@$(BIN)/downscalexr_study $(STUDY) $(STUDY_FLAGS)
 	@$(BIN)/downscalexr_report
 
 test: setup ## all checks, as CI runs them

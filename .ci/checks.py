@@ -287,7 +287,7 @@ def papermill_real():
 
 @check
 def study():
-    "study and report: three variants, nothing twice, table and figures"
+    "study and report: three variants, nothing twice, status, dry run, table and figures"
     words = ['--image-size', '64', '--epochs', '1', '--source', 'phantom:120']
     sh(BIN/'downscalexr_study', *words, home=SCRATCH/'study')
     results = lambda: {p: p.stat().st_mtime_ns for p in (SCRATCH/'study'/'runs').glob('*/result.json')}
@@ -295,6 +295,10 @@ def study():
     said = sh(BIN/'downscalexr_study', *words, home=SCRATCH/'study')
     need(len(first) == 3 and results() == first and '3 finished before, 0 to do' in said, 'the second study trained again')
     need('PHANTOM' in said, 'the phantom was not announced')
+    said = sh(BIN/'downscalexr_study', 'status', home=SCRATCH/'study')
+    need('3 done' in said and '0 failed' in said, f'status does not show three runs done:\n{said}')
+    said = sh(BIN/'downscalexr_study', 'quick', '--dry-run', '--source', 'phantom:120', home=SCRATCH/'dry')
+    need('6 runs: 0 done, 0 failed, 6 to do' in said and not (SCRATCH/'dry'/'runs').exists(), f'the dry run did something else:\n{said[-2000:]}')
     said = sh(BIN/'downscalexr_report', home=SCRATCH/'study')
     need(all(v in said for v in VARIANTS), f'the table lacks a variant:\n{said[-2000:]}')
     pictures = list((SCRATCH/'study'/'runs'/'report').glob('*.png'))

@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['LAYERS', 'looks', 'checkout', 'home', 'shown', 'sync_folder', 'atomic_write', 'jsonable', 'write_json', 'read_json',
-           'publish', 'append_jsonl', 'read_jsonl', 'sha256_file', 'derive_seed', 'git_commit', 'code_version',
-           'layer_faults', 'cpu_name', 'environment', 'keep_freed_memory', 'worker_pool', 'Look', 'add_look']
+           'publish', 'append_jsonl', 'read_jsonl', 'sha256_file', 'derive_seed', 'git_commit', 'meaning',
+           'code_version', 'layer_faults', 'cpu_name', 'environment', 'keep_freed_memory', 'worker_pool', 'Look',
+           'add_look']
 
 # %% ../nbs/00_core.ipynb #54e84d5f
 import ast, ctypes, hashlib, importlib.metadata, json, os, platform, subprocess, sys, tempfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 
 # %% ../nbs/00_core.ipynb #f07d3104
@@ -149,6 +151,12 @@ def git_commit(folder: Path|None=None, # a checkout; default: this one
 # %% ../nbs/00_core.ipynb #c24d5e7f
 LAYERS = ('core', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'grid', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
 
+@lru_cache(maxsize=256)
+def meaning(source: str, # of a module
+           ) -> bytes: # its syntax tree
+    "What a module does, without comments and layout; kept, since every job of a study asks for it."
+    return ast.dump(ast.parse(source)).encode()
+
 def code_version(upto: str='train', # the last layer that counts
                  folder: Path|None=None, # where the modules are; default: this package
                 ) -> str: # 16 hex digits
@@ -157,7 +165,7 @@ def code_version(upto: str='train', # the last layer that counts
     h = hashlib.sha256()
     for name in LAYERS[:LAYERS.index(upto)+1]:
         source = folder/f'{name}.py'
-        if source.exists(): h.update(ast.dump(ast.parse(source.read_text(encoding='utf-8'))).encode())
+        if source.exists(): h.update(meaning(source.read_text(encoding='utf-8')))
     return h.hexdigest()[:16]
 
 # %% ../nbs/00_core.ipynb #8ee6ba89

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COSTS', 'caption', 'latency', 'new_figure', 'dots', 'accuracy_vs', 'cpu_efficiency', 'generalisation_gap',
            'validation_summary', 'draw_confusion', 'draw_curves', 'side_by_side', 'model_comparison', 'training_curves',
-           'figures']
+           'figures', 'along']
 
 # %% ../nbs/05b_figures.ipynb #8f57d324
 import numpy as np, pandas as pd
@@ -210,3 +210,25 @@ def figures(r: Results, # with a benchmark for those that show time
     if r.benchmark: timed['cpu_efficiency'] = cpu_efficiency(r)
     sides = {f'{v}_side_by_side': side_by_side(r, v) for v in r.variants}
     return timed | dict(generalisation_gap=generalisation_gap(r), validation_performance=validation_summary(r)) | sides | dict(model_comparison=model_comparison(r), training_curves=training_curves(r))
+
+# %% ../nbs/05b_figures.ipynb #0086bc7c
+def along(table: pd.DataFrame, # one row per part and variant: the settings that differ, variant, mean, low, high, n (seeds)
+          settings: list[str], # names of those columns
+          metric: str='test AUC', # for the axis
+         ) -> Figure:
+    "A metric in every part of a study, with its interval."
+    main = max(settings, key=lambda s: table[s].nunique())
+    others, values = [s for s in settings if s != main], sorted(table[main].unique())
+    panels = list(table.groupby(others)) if others else [((), table)]
+    fig = Figure(figsize=(2.6 + 2.8*len(panels), 3.4), layout='constrained')
+    for ax, (key, part) in zip(np.atleast_1d(fig.subplots(1, len(panels), sharey=True)), panels):
+        for i, (variant, g) in enumerate(part.groupby('variant', sort=False)):
+            g = g.assign(x=g[main].map(values.index)).sort_values('x')
+            x = g.x + .3*((i + .5)/part.variant.nunique() - .5)
+            ax.errorbar(x, g['mean'], yerr=[g['mean'] - g.low, g.high - g['mean']], fmt=looks[variant].marker, ls='-', lw=.8, color=looks[variant].color, capsize=3, label=looks[variant].label)
+        ax.set(xlabel=main.replace('_', ' '), title=', '.join(f'{k} {v}' for k, v in zip(others, key)))
+        ax.set_xticks(range(len(values)), [f'{v:g}' if isinstance(v, (int, float)) else v for v in values])
+        ax.spines[['top', 'right']].set_visible(False)
+    fig.axes[0].set_ylabel(f'{metric}, mean and 95 % interval, {"–".join(map(str, sorted({table.n.min(), table.n.max()})))} seeds')
+    fig.axes[-1].legend(frameon=False, fontsize=7, loc='center left', bbox_to_anchor=(1, .5))
+    return fig

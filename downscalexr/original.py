@@ -77,9 +77,8 @@ class RowsMax(torch.autograd.Function):
         for difference, dim in zip(reversed(ctx.saved_tensors), (2, 1)):
             both = g.new_empty((*g.shape[:dim+1], 2, *g.shape[dim+1:]))
             a, b = both.unbind(dim + 1)
-            second = torch.ops.aten.threshold_backward(g, difference, 0) # g where the second is larger
-            b.copy_(second)
-            torch.sub(g, second, out=a)
+            torch.ops.aten.threshold_backward.grad_input(g, difference, 0, grad_input=b) # g where the second is larger
+            torch.sub(g, b, out=a)
             g = both.flatten(dim, dim + 1)
         return g.permute(0, 3, 1, 2)
 

@@ -80,9 +80,8 @@ def alike(config: dict, # of a run
     "What decides how long a step takes."
     return tuple(config.get(k) for k in ALIKE)
 
-def known_steps(splits: Splits, # of these images
-               ) -> dict[tuple, float]: # alike → seconds per step
-    "Seconds per step of the finished runs on these images."
+def known_steps() -> dict[tuple, float]: # alike → seconds per step
+    "Seconds per step of all finished runs; which films they saw does not change it."
     found = {}
     for path in (home()/'runs').glob('*/result.json'):
         with suppress(ValueError, KeyError, OSError):
@@ -128,12 +127,10 @@ def estimate(todo: list[TrainConfig], # runs
              images: dict[tuple, Splits], # from `grid.read_images`
             ) -> list[float]: # seconds of each run, upper bounds
     "How long each run may take."
-    known, times = {}, []
+    known, times = known_steps(), []
     for c in todo:
-        splits = images[c.source, c.classes, c.duplicates]
-        if not known: known = known_steps(splits)
         if (key := alike(vars(c))) not in known: known[key] = time_step(c)
-        times.append(run_seconds(c, splits, known[key]))
+        times.append(run_seconds(c, images[c.source, c.classes, c.duplicates], known[key]))
     return times
 
 # %% ../nbs/03a_study.ipynb #26fdb367

@@ -208,7 +208,7 @@ def train_step(t: Training, # changed
 
 def train_epoch(t: Training, # changed
                 stop=lambda: 0, # asked after every step; true: leave the rest for later
-                watch=lambda epochs, loss: None, # told after every step
+                watch=None, # called with epochs so far and the loss after every step
                ) -> bool: # True: the epoch is complete
     "Train to the end of the epoch under way."
     cfg, p, start = t.cfg, t.progress, time.perf_counter()
@@ -219,7 +219,7 @@ def train_epoch(t: Training, # changed
     for x, y in tqdm(walk, total=t.steps, initial=p.step, desc=f'epoch {p.epoch + 1}', leave=False):
         value = train_step(t, x, y)
         p.loss_sum, p.step, p.seconds = p.loss_sum + value*len(y), p.step + 1, before + time.perf_counter() - start
-        watch(p.epoch + p.step/t.steps, value)
+        if watch: watch(p.epoch + p.step/t.steps, value)
         if stop(): break
     return p.step == t.steps
 
@@ -284,7 +284,7 @@ def fit(model: nn.Module, # initial weights
     p, save, live = t.progress, lambda: write_checkpoint(folder/'checkpoints', dict(t.state(), key=key)), LivePlot(folder, cfg) if cfg.live else None
     bar = tqdm(total=cfg.epochs, initial=p.epoch, desc=f'{cfg.downsample} seed {cfg.seed}', unit='epoch')
     while p.epoch < cfg.epochs and p.epoch - p.best_epoch < cfg.patience:
-        if not train_epoch(t, stop, *([live] if live else [])): save(); break
+        if not train_epoch(t, stop, live): save(); break
         start = time.perf_counter()
         row = dict(epoch=p.epoch + 1, train_loss=p.loss_sum/len(splits.train), **validate(t.judged, splits.val, device))
         if row['val_auroc'] > p.best_auroc: # never where it is undefined

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SMALL', 'ORIGINAL', 'plain', 'few_channels', 'halves', 'RowsAverage', 'AvgPool', 'RowsMax', 'rows_max', 'window_max',
-           'MaxPool', 'bias_gradient', 'conv_gradients', 'ConvFunction', 'columns', 'beside', 'ColumnsConv', 'Conv2d',
-           'StridedConv2d', 'pass_centre', 'strided']
+           'MaxPool', 'bias_gradient', 'conv_gradients', 'places', 'input_gradient', 'few_inputs', 'ConvFunction',
+           'columns', 'beside', 'ColumnsConv', 'Conv2d', 'StridedConv2d', 'pass_centre', 'strided']
 
 # %% ../nbs/02c_original.ipynb #856e3a97
 import torch, torch.nn.functional as F
@@ -117,6 +117,30 @@ def conv_gradients(g: torch.Tensor, # gradient of the output
     "PyTorch's gradients of a convolution without a bias."
     return torch.ops.aten.convolution_backward(g, x, weight, None, stride, padding, [1, 1], False, [0, 0], 1, [into_x, True, False])
 
+# %% ../nbs/02c_original.ipynb #a78a85c3
+def places(weight: torch.Tensor, # (O, C, h, w), of a convolution at stride 1
+          ) -> torch.Tensor: # (4·C, O, h + 1, w + 1), channels_last
+    "The filters of the input's gradient at 2×2 neighbouring places, one after another."
+    o, c, h, w = weight.shape
+    wide = weight.new_zeros((2, 2, c, h + 1, w + 1, o))
+    for i in (0, 1):
+        for j in (0, 1): wide[i, j, :, i:i+h, j:j+w] = weight.flip(2, 3).permute(1, 2, 3, 0)
+    return wide.view(4*c, h + 1, w + 1, o).permute(0, 3, 1, 2)
+
+def input_gradient(g: torch.Tensor, # (N, O, H, W) in channels_last, gradient of the output of a convolution at stride 1 without padding
+                   weight: torch.Tensor, # (O, C, h, w)
+                  ) -> torch.Tensor: # (N, C, H + h - 1, W + w - 1), both even
+    "Gradient of the input, 2×2 places at once."
+    (h, w), c = weight.shape[2:], weight.shape[1]
+    y = F.conv2d(g, places(weight), None, 2, (h - 1, w - 1)).permute(0, 2, 3, 1)
+    return y.unflatten(3, (2, 2*c)).transpose(2, 3).reshape(len(y), 2*y.shape[1], 2*y.shape[2], c).permute(0, 3, 1, 2)
+
+def few_inputs(g: torch.Tensor, weight: torch.Tensor, stride, padding, # of a convolution
+              ) -> bool: # True: 2×2 places at once are faster
+    "Whether the input has so few channels that its gradient fills no vector register."
+    even = all((s + k - 1) % 2 == 0 for s, k in zip(g.shape[2:], weight.shape[2:]))
+    return is_nhwc(g) and 1 < weight.shape[1] < 8 and even and stride == (1, 1) and padding == (0, 0) and g.numel() >= SMALL
+
 # %% ../nbs/02c_original.ipynb #7d56be18
 class ConvFunction(torch.autograd.Function):
     "A convolution whose bias gradient is a sum over rows."
@@ -129,7 +153,9 @@ class ConvFunction(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, g):
         x, weight = ctx.saved_tensors
-        dx, dw, _ = conv_gradients(g, x, weight, *ctx.how, ctx.needs_input_grad[0])
+        own = few_inputs(g, weight, *ctx.how)
+        dx, dw, _ = conv_gradients(g, x, weight, *ctx.how, ctx.needs_input_grad[0] and not own)
+        if ctx.needs_input_grad[0] and own: dx = input_gradient(g, weight)
         return dx, dw, bias_gradient(g), None, None
 
 # %% ../nbs/02c_original.ipynb #5e328ae4

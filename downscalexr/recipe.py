@@ -58,7 +58,7 @@ def cast(precision: str, # one of `PRECISIONS`
     return contextlib.nullcontext() if precision == 'fp32' else torch.autocast(device, PRECISIONS[precision])
 
 # %% ../nbs/03c_recipe.ipynb #3484586d
-CACHE = 5 << 20 # bytes the largest map of a part may take
+CACHE = 10 << 20 # bytes the largest map of a part may take, per thread
 
 def part_size(model: nn.Module, # with `features` and `head`
               image_size: int, # pixels on each side
@@ -66,8 +66,8 @@ def part_size(model: nn.Module, # with `features` and `head`
              ) -> int: # images per part; 0: the batch as a whole
     "How many images at once stay in cache."
     if next(model.parameters()).is_cuda or any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()): return 0
-    n = max(1, CACHE//max(4*math.prod(shape) for _, _, shape, _ in walk(model, image_size, 'cpu')))
-    return n if n < batch_size else 0
+    n = max(1, CACHE*torch.get_num_threads()//max(4*math.prod(shape) for _, _, shape, _ in walk(model, image_size, 'cpu')))
+    return math.ceil(batch_size/math.ceil(batch_size/n)) if n < batch_size else 0 # parts of one size
 
 def backward(model: nn.Module, # with `features` and `head`
              x: torch.Tensor, # float32 (B, 1, H, W)

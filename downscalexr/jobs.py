@@ -7,7 +7,7 @@ __all__ = ['LIMIT', 'job_folder', 'held', 'failure', 'state', 'JobFailed', 'note
            'run_notebook', 'after_notebook', 'execute', 'kernel_mib', 'stop', 'command']
 
 # %% ../nbs/03f_jobs.ipynb #63eb4cbd
-import importlib, os, signal, socket, time
+import importlib, os, signal, socket, tempfile, time
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -86,12 +86,18 @@ def run_notebook(job: dict, # from `grid.make_jobs`
                 ):
     "Execute the training notebook with the job's parameters."
     import papermill
+    from traitlets.config import Config
     config, draft = folder/'config.json', folder/'.notebook.ipynb'
     if not config.exists(): write_json(config, dict(job['config'], key=job['key']))
     with FileLock(str(folder/'.lock'), timeout=60): pass # the kernel of a killed worker lives for another second
     pin_threads(job['config']['num_threads'])
-    try: papermill.execute_notebook(str(checkout()/'nbs'/'03_train.ipynb'), str(draft), parameters=dict(job['config'], run_dir=str(folder)), progress_bar=False)
+    how = Config(KernelManager=dict(transport='ipc')) if os.name == 'posix' else Config()
+    try:
+        with tempfile.TemporaryDirectory(prefix='kernel-') as sockets: # on this machine's own disk, under a short name
+            os.environ['JUPYTER_RUNTIME_DIR'] = sockets
+            papermill.execute_notebook(str(checkout()/'nbs'/'03_train.ipynb'), str(draft), parameters=dict(job['config'], run_dir=str(folder)), progress_bar=False, config=how)
     finally:
+        os.environ.pop('JUPYTER_RUNTIME_DIR', None)
         if draft.exists(): os.replace(draft, folder/'notebook.ipynb')
     if not (folder/'result.json').exists(): raise JobFailed('the notebook ended without a result')
 

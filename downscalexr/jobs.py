@@ -91,13 +91,11 @@ def run_notebook(job: dict, # from `grid.make_jobs`
     if not config.exists(): write_json(config, dict(job['config'], key=job['key']))
     with FileLock(str(folder/'.lock'), timeout=60): pass # the kernel of a killed worker lives for another second
     pin_threads(job['config']['num_threads'])
-    how = Config(KernelManager=dict(transport='ipc')) if os.name == 'posix' else Config()
     try:
         with tempfile.TemporaryDirectory(prefix='kernel-') as sockets: # on this machine's own disk, under a short name
-            os.environ['JUPYTER_RUNTIME_DIR'] = sockets
+            how = Config(KernelManager=dict(transport='ipc', ip=f'{sockets}/kernel')) if os.name == 'posix' else Config()
             papermill.execute_notebook(str(checkout()/'nbs'/'03_train.ipynb'), str(draft), parameters=dict(job['config'], run_dir=str(folder)), progress_bar=False, config=how)
     finally:
-        os.environ.pop('JUPYTER_RUNTIME_DIR', None)
         if draft.exists(): os.replace(draft, folder/'notebook.ipynb')
     if not (folder/'result.json').exists(): raise JobFailed('the notebook ended without a result')
 

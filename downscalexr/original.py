@@ -4,14 +4,13 @@
 
 # %% auto #0
 __all__ = ['SMALL', 'ORIGINAL', 'plain', 'few_channels', 'halves', 'RowsAverage', 'AvgPool', 'RowsMax', 'rows_max', 'window_max',
-           'MaxPool', 'bias_gradient', 'conv_gradients', 'places', 'input_gradient', 'few_inputs', 'ConvFunction',
-           'columns', 'beside', 'ColumnsConv', 'Conv2d', 'StridedConv2d', 'pass_centre', 'strided']
+           'MaxPool', 'StridedConv2d', 'pass_centre', 'strided']
 
 # %% ../nbs/02c_original.ipynb #856e3a97
 import torch, torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
-from .registry import Halving, is_nhwc, is_plain_training, is_tracked, pairwise, register
+from .registry import Halving, is_nhwc, is_tracked, pairwise, register
 
 # %% ../nbs/02c_original.ipynb #9925b46e
 SMALL = 10_000 # values below which one call is cheaper than several slices
@@ -103,109 +102,8 @@ class MaxPool(Halving):
 
     def halve(self, x: torch.Tensor) -> torch.Tensor: return window_max(x)
 
-# %% ../nbs/02c_original.ipynb #950ed42a
-def bias_gradient(g: torch.Tensor, # (N, C, H, W), gradient of a convolution's output
-                 ) -> torch.Tensor: # (C,)
-    "Sum over films and places, whole rows first."
-    n, c, h, w = g.shape
-    return g.permute(0, 2, 3, 1).reshape(n*h, w*c).sum(0).view(w, c).sum(0) if is_nhwc(g) else g.sum((0, 2, 3))
-
-def conv_gradients(g: torch.Tensor, # gradient of the output
-                   x: torch.Tensor, weight: torch.Tensor, stride, padding, # of the convolution
-                   into_x: bool, # is the input's gradient wanted?
-                  ) -> tuple: # of the input or None, of the weight, None
-    "PyTorch's gradients of a convolution without a bias."
-    return torch.ops.aten.convolution_backward(g, x, weight, None, stride, padding, [1, 1], False, [0, 0], 1, [into_x, True, False])
-
-# %% ../nbs/02c_original.ipynb #a78a85c3
-def places(weight: torch.Tensor, # (O, C, h, w), of a convolution at stride 1
-          ) -> torch.Tensor: # (4·C, O, h + 1, w + 1), channels_last
-    "The filters of the input's gradient at 2×2 neighbouring places, one after another."
-    o, c, h, w = weight.shape
-    wide = weight.new_zeros((2, 2, c, h + 1, w + 1, o))
-    for i in (0, 1):
-        for j in (0, 1): wide[i, j, :, i:i+h, j:j+w] = weight.flip(2, 3).permute(1, 2, 3, 0)
-    return wide.view(4*c, h + 1, w + 1, o).permute(0, 3, 1, 2)
-
-def input_gradient(g: torch.Tensor, # (N, O, H, W) in channels_last, gradient of the output of a convolution at stride 1 without padding
-                   weight: torch.Tensor, # (O, C, h, w)
-                  ) -> torch.Tensor: # (N, C, H + h - 1, W + w - 1), both even
-    "Gradient of the input, 2×2 places at once."
-    (h, w), c = weight.shape[2:], weight.shape[1]
-    y = F.conv2d(g, places(weight), None, 2, (h - 1, w - 1)).permute(0, 2, 3, 1)
-    return y.unflatten(3, (2, 2*c)).transpose(2, 3).reshape(len(y), 2*y.shape[1], 2*y.shape[2], c).permute(0, 3, 1, 2)
-
-def few_inputs(g: torch.Tensor, weight: torch.Tensor, stride, padding, # of a convolution
-              ) -> bool: # True: 2×2 places at once are faster
-    "Whether the input has so few channels that its gradient fills no vector register."
-    even = all((s + k - 1) % 2 == 0 for s, k in zip(g.shape[2:], weight.shape[2:]))
-    return is_nhwc(g) and 1 < weight.shape[1] < 8 and even and stride == (1, 1) and padding == (0, 0) and g.numel() >= SMALL
-
-# %% ../nbs/02c_original.ipynb #7d56be18
-class ConvFunction(torch.autograd.Function):
-    "A convolution whose bias gradient is a sum over rows."
-    @staticmethod
-    def forward(ctx, x, weight, bias, stride, padding):
-        ctx.save_for_backward(x, weight); ctx.how = stride, padding
-        return F.conv2d(x, weight, bias, stride, padding)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, g):
-        x, weight = ctx.saved_tensors
-        own = few_inputs(g, weight, *ctx.how)
-        dx, dw, _ = conv_gradients(g, x, weight, *ctx.how, ctx.needs_input_grad[0] and not own)
-        if ctx.needs_input_grad[0] and own: dx = input_gradient(g, weight)
-        return dx, dw, bias_gradient(g), None, None
-
-# %% ../nbs/02c_original.ipynb #5e328ae4
-def columns(conv: nn.Conv2d, # about to be applied
-            x: torch.Tensor, # (N, C, H, W)
-           ) -> int: # neighbouring columns to compute as one; 0: one by one
-    "Whether a convolution is one of few channels over a single one, in channels_last."
-    few = conv.in_channels == 1 and conv.out_channels < 16 and conv.stride == (1, 1) and conv.padding == (0, 0) and conv.weight.stride(1) == 1
-    return next((k for k in (4, 2) if few and (x.shape[3] - conv.kernel_size[1] + 1) % k == 0), 0)
-
-def beside(weight: torch.Tensor, # (C, 1, h, w)
-           k: int, # columns
-          ) -> torch.Tensor: # (k·C, 1, h, w + k - 1), channels_last
-    "The filters at k shifts, one after another."
-    c, _, h, w = weight.shape
-    wide = weight.new_zeros((k, c, h, w + k - 1))
-    for i, shifted in enumerate(wide): shifted[..., i:i+w] = weight[:, 0]
-    return wide.view(k*c, h, w + k - 1, 1).permute(0, 3, 1, 2)
-
-# %% ../nbs/02c_original.ipynb #77257936
-class ColumnsConv(torch.autograd.Function):
-    "A convolution of one channel, several columns at once."
-    @staticmethod
-    def forward(ctx, x, weight, bias, k):
-        ctx.save_for_backward(x, weight); ctx.k = k
-        y = F.conv2d(x, beside(weight, k), bias.repeat(k), (1, k)).permute(0, 2, 3, 1)
-        return y.reshape(*y.shape[:2], -1, len(bias)).permute(0, 3, 1, 2).data # no view for autograd, so that what follows may work in place
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, g):
-        (x, weight), k, w = ctx.saved_tensors, ctx.k, g.permute(0, 2, 3, 1)
-        joined = w.reshape(*w.shape[:2], -1, k*w.shape[3]).permute(0, 3, 1, 2)
-        wide = conv_gradients(joined, x, beside(weight, k), (1, k), (0, 0), False)[1].unflatten(0, (k, -1))
-        dw = sum(wide[i, ..., i:i+weight.shape[3]] for i in range(k))
-        dx = conv_gradients(g, x, weight, (1, 1), (0, 0), True)[0] if ctx.needs_input_grad[0] else None
-        return dx, dw, bias_gradient(g), None
-
-# %% ../nbs/02c_original.ipynb #bbc196b1
-class Conv2d(nn.Conv2d):
-    "`nn.Conv2d` with these ways where it trains."
-    def forward(self,
-                x: torch.Tensor, # float (N, C, H, W)
-               ) -> torch.Tensor: # float (N, out_channels, H', W')
-        if self.bias is None or not is_plain_training(self.weight): return super().forward(x)
-        if k := columns(self, x): return ColumnsConv.apply(x, self.weight, self.bias, k)
-        return ConvFunction.apply(x, self.weight, self.bias, self.stride, self.padding)
-
 # %% ../nbs/02c_original.ipynb #13f6ea99
-class StridedConv2d(Conv2d):
+class StridedConv2d(nn.Conv2d):
     "A stride-2 convolution that keeps ⌊H/2⌋ × ⌊W/2⌋ of the positions (H, W: the size at stride 1)."
     def __init__(self,
                  in_channels: int, # channels of the input

@@ -13,6 +13,8 @@ import numpy as np, torch, torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from .backbones import Block
+from .compiled import with_kernels
 from .models import walk
 
 # %% ../nbs/03c_recipe.ipynb #8d81fe06
@@ -65,7 +67,9 @@ def part_size(model: nn.Module, # with `features` and `head`
               batch_size: int, # images per step
              ) -> int: # images per part; 0: the batch as a whole
     "How many images at once stay in cache."
-    if next(model.parameters()).is_cuda or any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()): return 0
+    layers, blocks = list(model.modules()), [m for m in model.modules() if isinstance(m, Block)]
+    if next(model.parameters()).is_cuda or any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in layers): return 0
+    if with_kernels() and blocks and all(b.whole for b in blocks): return 0
     n = max(1, CACHE*torch.get_num_threads()//max(4*math.prod(shape) for _, _, shape, _ in walk(model, image_size, 'cpu')))
     return math.ceil(batch_size/math.ceil(batch_size/n)) if n < batch_size else 0 # parts of one size
 

@@ -64,30 +64,34 @@ def augment(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
 
 # %% ../nbs/01b_batches.ipynb #d4788c11
 AUGMENTED = r'''
-/* films: (n, side, side); each row of how: the map from pixels to pixels of the source (xx, xy, yx, yy), brightness, contrast; rooms: (threads, side + 3, side + 3), zeros */
+/* films: (n, side, side); each row of how: the map from pixels to pixels of the source (xx, xy, yx, yy), brightness, contrast; rooms: zeros, (side + 3)² + 3·side for each thread */
 void augmented(const uint8_t *films, const float *how, float *out, float *rooms, int n, int side, float mean, float deviation, int threads) {
     int wide = side + 3;
     float middle = .5f*(side - 1), end = side + 1;
     #pragma omp parallel for schedule(static) num_threads(threads)
     for (int k = 0; k < n; k++) {
-        float *rim = rooms + thread()*wide*wide, *y = out + (size_t)k*side*side;
+        float *rim = rooms + thread()*(wide*wide + 3*side), *across = rim + wide*wide, *down = across + side, *y = out + (size_t)k*side*side;
+        int *place = (int *)(down + side);
         const float *h = how + 6*k;
         double sum = 0;
         for (int i = 0; i < side; i++) for (int j = 0; j < side; j++) rim[(i + 1)*wide + j + 1] = films[((size_t)k*side + i)*side + j]*(1/255.f);
         for (int i = 0; i < side; i++, y += side) {
             for (int j = 0; j < side; j++) {
                 float u = h[0]*(j - middle) + h[1]*(i - middle) + middle + 1, v = h[2]*(j - middle) + h[3]*(i - middle) + middle + 1;
-                u = u < 0 ? 0 : u > end ? end : u; v = v < 0 ? 0 : v > end ? end : v;
+                u = u < 0 ? 0 : u; u = u > end ? end : u; v = v < 0 ? 0 : v; v = v > end ? end : v;
                 int a = u, b = v;
-                float across = u - a, down = v - b;
-                const float *p = rim + b*wide + a;
-                float top = p[0] + across*(p[1] - p[0]), low = p[wide] + across*(p[wide + 1] - p[wide]);
-                float lit = h[4]*(top + down*(low - top));
-                y[j] = lit > 1 ? 1 : lit;
+                across[j] = u - a; down[j] = v - b; place[j] = b*wide + a;
             }
-            float row = 0;
-            for (int j = 0; j < side; j++) row += y[j];
-            sum += row;
+            for (int j = 0; j < side; j++) {
+                const float *p = rim + place[j]; SINGLY;
+                float top = p[0] + across[j]*(p[1] - p[0]), low = p[wide] + across[j]*(p[wide + 1] - p[wide]);
+                y[j] = h[4]*(top + down[j]*(low - top));
+            }
+            vec row = {};
+            for (int j = 0; j < side; j++) y[j] = y[j] > 1 ? 1 : y[j];
+            for (int j = 0; j + V <= side; j += V) row += at(y + j);
+            for (int j = side/V*V; j < side; j++) row[0] += y[j];
+            sum += total(row);
         }
         float average = sum/((double)side*side);
         for (float *p = out + (size_t)k*side*side; p < y; p++) {
@@ -110,7 +114,7 @@ def augment_films(films: np.ndarray, # uint8 (N, 1, H, W)
     c, s = (degrees*(math.pi/180)).cos(), (degrees*(math.pi/180)).sin()
     how = torch.stack([mirror*c, -mirror*s, s, c, brightness, contrast], 1).contiguous()
     threads = torch.get_num_threads()
-    source, out, rooms = torch.as_tensor(films).contiguous(), torch.empty(films.shape), torch.zeros(threads, side + 3, side + 3)
+    source, out, rooms = torch.as_tensor(films).contiguous(), torch.empty(films.shape), torch.zeros(threads, (side + 3)**2 + 3*side)
     kernels.augmented(*addresses(source, how, out, rooms), n, side, ctypes.c_float(MEAN), ctypes.c_float(STD), threads)
     return out
 

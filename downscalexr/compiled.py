@@ -31,6 +31,7 @@ int omp_get_thread_num(void);
 #else
 #define thread() (size_t)0
 #endif
+#define SINGLY __asm__ volatile("") /* in a loop: no vectors, since gathering eight numbers takes longer than loading each */
 INLINE vec at(const float *p) { return *(const vec *)p; }
 INLINE void put(float *p, vec v) { *(vec *)p = v; }
 INLINE float total(vec v) { return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])); }

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TrainConfig', 'check_config', 'check_values', 'assigned_names', 'given_parameters', 'job_key', 'run_folder',
-           'finished', 'Progress', 'Diverged', 'Training', 'train_step', 'train_epoch', 'predict', 'resume_command',
-           'take_up', 'validate', 'fit', 'evaluate', 'prepare', 'shares', 'check_splits', 'file_result', 'describe_run',
-           'train_run', 'train_in']
+           'finished', 'Progress', 'Diverged', 'made_with', 'Training', 'train_step', 'train_epoch', 'predict',
+           'resume_command', 'take_up', 'validate', 'fit', 'evaluate', 'prepare', 'shares', 'check_splits',
+           'file_result', 'describe_run', 'train_run', 'train_in']
 
 # %% ../nbs/03_train.ipynb #7f282297
 import ast, contextlib, errno, io, math, os, platform, shlex, time
@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from torch import nn
 from tqdm.auto import tqdm
 from .batches import batches
+from .compiled import use_kernels, with_kernels
 from .checkpoint import Stopped, latest_checkpoint, rng_state, seed_everything, set_rng_state, stoppable, tell, write_checkpoint
 from .core import append_jsonl, atomic_write, code_version, derive_seed, environment, home, jsonable, keep_freed_memory, publish, read_json, read_jsonl, sha256_file, shown, write_json
 from .audit import DUPLICATES
@@ -51,7 +52,8 @@ class TrainConfig:
     ema: float = 0. # decay per step of averaged weights, which are then judged and kept; 0: off
     clip: float = 0. # largest norm of the gradient; 0: off
     precision: str = 'fp32' # 'fp32', 'bf16' or, on a GPU, 'fp16'
-    channels_last: bool = True # memory layout: channels last, or NCHW
+    kernels: bool = True # kernels compiled in C on a CPU, where there is a compiler; False: PyTorch's operations only
+    channels_last: bool = True # memory layout of PyTorch's operations: channels last, or NCHW
     compile: bool = False # torch.compile the network
     train_fraction: float = 1. # share of the training patients, nested over shares, in (0, 1]
     limit: int = 0 # about how many films of each split, for smoke runs; 0: all
@@ -158,6 +160,11 @@ class Diverged(FloatingPointError):
     "The loss or the scores are no longer finite numbers."
 
 # %% ../nbs/03_train.ipynb #a8170464
+def made_with(device: str, # where the model is
+             ) -> dict: # versions and settings
+    "What the last bits of a result depend on."
+    return dict(torch=str(torch.__version__), threads=torch.get_num_threads(), device=device, kernels=with_kernels() and device == 'cpu')
+
 class Training:
     "All that changes while a run trains."
     def __init__(self,
@@ -181,7 +188,7 @@ class Training:
         parts = dict(model=self.model, optimiser=self.optimiser, scaler=self.scaler, **(dict(ema=self.ema) if self.ema else {}))
         p = self.progress
         return dict({k: v.state_dict() for k, v in parts.items()}, best=self.best, progress=asdict(p), epoch=p.epoch, step=p.step, rng=rng_state(),
-                    made_with=dict(torch=str(torch.__version__), threads=torch.get_num_threads(), device=self.device))
+                    made_with=made_with(self.device))
 
     def load(self, state: dict): # from `state`
         for name in ('model', 'optimiser', 'scaler', *(['ema'] if self.ema else [])): getattr(self, name).load_state_dict(state[name])
@@ -252,7 +259,7 @@ def take_up(t: Training, # gets the state
     state = latest_checkpoint(folder/'checkpoints', key)
     if state:
         t.load(state)
-        now = dict(torch=str(torch.__version__), threads=torch.get_num_threads(), device=t.device)
+        now = made_with(t.device)
         print(f'Going on after epoch {t.progress.epoch}' + f', step {t.progress.step}'*bool(t.progress.step) + '.')
         if state['made_with'] != now: print(f'The checkpoint was made with {state["made_with"]}, this is {now}: the result can differ in its last bits.')
     kept = [row for row in read_jsonl(folder/'history.jsonl') if row['epoch'] <= t.progress.epoch]
@@ -316,8 +323,9 @@ def evaluate(model: nn.Module, # with the best checkpoint's weights
 # %% ../nbs/03_train.ipynb #bed1d4ef
 def prepare(cfg: TrainConfig, # checked
            ) -> str: # 'cpu' or 'cuda'
-    "Set threads, allocator and device."
+    "Set threads, allocator, kernels and device."
     keep_freed_memory()
+    use_kernels(cfg.kernels)
     torch.set_num_threads(cfg.num_threads or os.cpu_count())
     torch.backends.cudnn.deterministic = True
     return ('cuda' if torch.cuda.is_available() else 'cpu') if cfg.device == 'auto' else cfg.device
@@ -397,7 +405,7 @@ def train_in(folder: Path, # of the run, locked
              device: str, # 'cpu' or 'cuda'
             ):
     "The run itself: local files first, MLflow as a mirror of them."
-    write_json(folder/'environment.json', environment(device))
+    write_json(folder/'environment.json', environment(device) | dict(kernels=made_with(device)['kernels']))
     describe_run(folder, cfg, splits)
     write_json(folder/'config.json', dict(asdict(cfg), key=job_key(cfg, splits.fingerprint))) # makes it a run, for others to see
     say = lambda status, **more: write_json(folder/'status.json', dict(status=status, pid=os.getpid(), host=platform.node(), time_ms=time.time_ns()//10**6, **more))

@@ -148,7 +148,7 @@ def pace_table(result: dict, # from `compare_training`
                          'loss, last step': r.loss_last.round(4), 'largest difference of losses': r.largest_loss_difference.map('{:.1e}'.format)})
 
 # %% ../nbs/04c_training_speed.ipynb #2228cbbc
-KINDS = {'data': r'data$|DataLoader', 'optimiser': r'Optimizer\.step', 'convolution': r'[Cc]onv(2d|olution|Function|$)|ColumnsConv', 'pooling': r'[Pp]ool|Rows(Max|Average)', 'activation': r'[Rr]elu|threshold', 'linear layers': r'[Ll]inear|[Aa]ddmm|aten::t$', 'other': ''}
+KINDS = {'data': r'data$|DataLoader', 'optimiser': r'Optimizer\.step', 'convolution': r'[Cc]onv(2d|olution|$)', 'pooling': r'[Pp]ool|Rows(Max|Average)', 'activation': r'[Rr]elu|threshold', 'linear layers': r'[Ll]inear|[Aa]ddmm|aten::t$', 'blocks as one kernel': 'FusedBlock', 'other': ''}
 
 def kind_of(event, # of a profile
            ) -> str: # one of `KINDS`
@@ -225,6 +225,7 @@ def where_it_goes(split: Split, # training films
         spent = {way: in_process(profile_way, way, split, cfg) for way in WAYS}
         work = step_work(name, image_size, cfg.batch_size)
         rates.append(in_process(machine_rates))
+        work['blocks as one kernel'] = work['convolution']
         for kind in spent['plain']: rows.append(dict(downsample=name, kind=kind, plain_ms=spent['plain'][kind], ours_ms=spent['ours'][kind], work=work.get(kind, (None, ''))[0], unit=work.get(kind, (None, ''))[1]))
     return dict(environment=environment(), rates={k: float(np.median([r[k] for r in rates])) for k in rates[0]}, rates_seen=rates, image_size=image_size, rows=rows)
 
@@ -233,7 +234,7 @@ def profile_table(result: dict, # from `where_it_goes`
     "Milliseconds per step by kind of work, and ours as a share of the machine's rate."
     r = pd.DataFrame(result['rows'])
     reached = r.work/r.ours_ms*1e3
-    share = [f'{v:.0f} {dict(gflops="GFLOP/s", gb_s="GB/s")[u]}, {100*v/result["rates"][u]:.0f} %' if u else '' for v, u in zip(reached, r.unit)]
+    share = [f'{v:.0f} {dict(gflops="GFLOP/s", gb_s="GB/s")[u]}, {100*v/result["rates"][u]:.0f} %' if u and ms else '' for v, u, ms in zip(reached, r.unit, r.ours_ms)]
     return pd.DataFrame({'variant': r.downsample, 'work': r.kind, 'plain, ms': r.plain_ms.round(1), 'ours, ms': r.ours_ms.round(1), 'ours, of the rate of this machine': share})
 
 # %% ../nbs/04c_training_speed.ipynb #a5626a03
@@ -283,7 +284,7 @@ def our_study(todo: list[TrainConfig], # variants × seeds, all else alike
 def compare_study(folder: Path, # home folder; films decoded there are used
                   source: str='auto', # images
                   image_size: int=128, # pixels on each side
-                  epochs: int=2, # of each run
+                  epochs: int=4, # of each run
                   seeds: int=4, # an even number
                   workers: int=2, # runs at once in our way
                  ) -> dict: # environment, seconds of both ways, ratios
@@ -296,6 +297,6 @@ def compare_study(folder: Path, # home folder; films decoded there are used
     plain += in_process(plain_study, todo[half:])
     seconds, epoch = sum(r['seconds'] for r in plain), [float(np.mean(e)) for e in ([r['epoch_s'] for r in plain], ours)]
     fixed = seconds - len(todo)*epochs*epoch[0], wall - len(todo)*epochs*epoch[1]/workers
-    at = {n: (fixed[0] + len(todo)*n*epoch[0])/(fixed[1] + len(todo)*n*epoch[1]/workers) for n in (epochs, 5, 10, 25)}
+    at = {n: (fixed[0] + len(todo)*n*epoch[0])/(fixed[1] + len(todo)*n*epoch[1]/workers) for n in (epochs, 10, 25)}
     return dict(environment=environment(), data=dict(kind=s.kind, name=s.name, counts=s.counts()), image_size=image_size, epochs=epochs, runs=len(todo), plain_s=seconds, ours_s=wall, ratio=seconds/wall,
                 plain_epoch_s=epoch[0], ours_epoch_s=epoch[1], plain_fixed_s=fixed[0], ours_fixed_s=fixed[1], ratio_at_epochs=at, plain=plain, our_epochs_s=ours)

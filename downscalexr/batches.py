@@ -64,28 +64,30 @@ def augment(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
 
 # %% ../nbs/01b_batches.ipynb #d4788c11
 AUGMENTED = r'''
-/* films: (n, side, side); each row of how: the map from pixels to pixels of the source (xx, xy, yx, yy), brightness, contrast; rooms: zeros, (side + 3)² + 3·side for each thread */
+/* films: (n, side, side); each row of how: mirror·cos, mirror·sin, sin, cos, brightness, contrast; rooms: zeros, (side + 3)² + 5·side for each thread */
 void augmented(const uint8_t *films, const float *how, float *out, float *rooms, int n, int side, float mean, float deviation, int threads) {
     int wide = side + 3;
-    float middle = .5f*(side - 1), end = side + 1;
+    float half = side/2.f, end = side + 1;
     #pragma omp parallel for schedule(static) num_threads(threads)
     for (int k = 0; k < n; k++) {
-        float *rim = rooms + thread()*(wide*wide + 3*side), *across = rim + wide*wide, *down = across + side, *y = out + (size_t)k*side*side;
+        float *rim = rooms + thread()*(wide*wide + 5*side), *xs = rim + wide*wide, *ys = xs + side, *across = ys + side, *down = across + side, *y = out + (size_t)k*side*side;
         int *place = (int *)(down + side);
         const float *h = how + 6*k;
         double sum = 0;
-        for (int i = 0; i < side; i++) for (int j = 0; j < side; j++) rim[(i + 1)*wide + j + 1] = films[((size_t)k*side + i)*side + j]*(1/255.f);
+        for (int j = 0; j < side; j++) { float at_ = (2*j + 1)/(float)side - 1; xs[j] = h[0]*at_; ys[j] = h[2]*at_; }
+        for (int i = 0; i < side; i++) for (int j = 0; j < side; j++) rim[(i + 1)*wide + j + 1] = films[((size_t)k*side + i)*side + j]/255.f;
         for (int i = 0; i < side; i++, y += side) {
+            float at_ = (2*i + 1)/(float)side - 1, x0 = h[1]*at_, y0 = h[3]*at_;
             for (int j = 0; j < side; j++) {
-                float u = h[0]*(j - middle) + h[1]*(i - middle) + middle + 1, v = h[2]*(j - middle) + h[3]*(i - middle) + middle + 1;
+                float u = (xs[j] - x0 + 1)*half + .5f, v = (ys[j] + y0 + 1)*half + .5f; /* in pixels of the copy with its rim */
                 u = u < 0 ? 0 : u; u = u > end ? end : u; v = v < 0 ? 0 : v; v = v > end ? end : v;
                 int a = u, b = v;
                 across[j] = u - a; down[j] = v - b; place[j] = b*wide + a;
             }
             for (int j = 0; j < side; j++) {
                 const float *p = rim + place[j]; SINGLY;
-                float top = p[0] + across[j]*(p[1] - p[0]), low = p[wide] + across[j]*(p[wide + 1] - p[wide]);
-                y[j] = h[4]*(top + down[j]*(low - top));
+                float e = across[j], s = down[j];
+                y[j] = h[4]*((1 - s)*(1 - e)*p[0] + (1 - s)*e*p[1] + s*(1 - e)*p[wide] + s*e*p[wide + 1]);
             }
             vec row = {};
             for (int j = 0; j < side; j++) y[j] = y[j] > 1 ? 1 : y[j];
@@ -112,9 +114,9 @@ def augment_films(films: np.ndarray, # uint8 (N, 1, H, W)
     if kernels is None: return normalise(augment(to_float(films).to(device), draw))
     mirror, degrees, brightness, contrast = draw.unbind(1)
     c, s = (degrees*(math.pi/180)).cos(), (degrees*(math.pi/180)).sin()
-    how = torch.stack([mirror*c, -mirror*s, s, c, brightness, contrast], 1).contiguous()
+    how = torch.stack([mirror*c, mirror*s, s, c, brightness, contrast], 1).contiguous()
     threads = torch.get_num_threads()
-    source, out, rooms = torch.as_tensor(films).contiguous(), torch.empty(films.shape), torch.zeros(threads, (side + 3)**2 + 3*side)
+    source, out, rooms = torch.as_tensor(films).contiguous(), torch.empty(films.shape), torch.zeros(threads, (side + 3)**2 + 5*side)
     kernels.augmented(*addresses(source, how, out, rooms), n, side, ctypes.c_float(MEAN), ctypes.c_float(STD), threads)
     return out
 

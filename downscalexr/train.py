@@ -26,7 +26,7 @@ from .audit import DUPLICATES
 from .curves import LivePlot, plot_history, plot_scores
 from .data import Split, Splits, load_splits, take
 from .downsample import load_plugins, operator_version
-from .metrics import auroc, flat_metrics, report, scores, youden_threshold
+from .metrics import report, youden_threshold
 from .models import build_model, check_model, macs, n_parameters, size_mib
 from .recipe import CLASS_WEIGHTS, PRECISIONS, SCHEDULES, averaged, backward, cast, learning_rate, loss_function, part_size
 from .sources import split_classes

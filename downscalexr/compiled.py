@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRELUDE', 'OPTIONS', 'ATTEMPTS', 'cache_folder', 'compiler', 'build', 'use_kernels', 'load_kernels', 'with_kernels',
-           'addresses']
+           'registers', 'addresses']
 
 # %% ../nbs/00d_compiled.ipynb #77b9f881
 import ctypes, functools, hashlib, os, platform, shutil, subprocess, tempfile, warnings
@@ -15,16 +15,25 @@ import torch
 PRELUDE = r'''
 #include <stdint.h>
 #include <string.h>
-typedef float vec __attribute__((vector_size(32), aligned(4)));
-enum { V = 8 };
-#define UP(n) (((n) + V - 1)/V*V)
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
+#ifdef __AVX512F__
+#define V 16 /* floats in a register */
+#define REGISTERS 32
+#define HELD(v) __asm__("" : "+v"(v)) /* in a register: loaded once, not with every product */
+#else
+#define V 8
+#define REGISTERS 16
 #ifdef __x86_64__
-#define HELD(v) __asm__("" : "+x"(v)) /* in a register: loaded once, not with every product */
+#define HELD(v) __asm__("" : "+x"(v))
 #else
 #define HELD(v)
 #endif
+#endif
+typedef float vec __attribute__((vector_size(4*V), aligned(4)));
+typedef int32_t ints __attribute__((vector_size(4*V), aligned(4)));
+typedef uint8_t bytes __attribute__((vector_size(V), aligned(1)));
+#define UP(n) (((n) + V - 1)/V*V)
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
 #ifdef _OPENMP
 int omp_get_thread_num(void);
 #define thread() (size_t)omp_get_thread_num()
@@ -32,9 +41,35 @@ int omp_get_thread_num(void);
 #define thread() (size_t)0
 #endif
 #define SINGLY __asm__ volatile("") /* in a loop: no vectors, since gathering eight numbers takes longer than loading each */
+'''
+
+
+# %% ../nbs/00d_compiled.ipynb #60d52c0b
+PRELUDE += r'''
 INLINE vec at(const float *p) { return *(const vec *)p; }
 INLINE void put(float *p, vec v) { *(vec *)p = v; }
-INLINE float total(vec v) { return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])); }
+INLINE float total(vec v) {
+    UNROLL for (int n = V/2; n; n /= 2) UNROLL for (int i = 0; i < n; i++) v[i] += v[i + n];
+    return v[0];
+}
+INLINE vec pick(ints yes, vec a, vec b) { return (vec)(((ints)a & yes) | ((ints)b & ~yes)); } /* where yes (-1) a, elsewhere (0) b */
+INLINE vec rectified(vec v) { return (vec)((ints)v & ~(v < 0)); } /* NaN stays NaN */
+#ifdef __clang__
+#define MIXED(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MIXED(a, b, ...) __builtin_shuffle(a, b, (ints){__VA_ARGS__})
+#endif
+#if V == 16
+#define EVEN(a, b) MIXED(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define ODD(a, b) MIXED(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+#define LOW(a, b) MIXED(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define HIGH(a, b) MIXED(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#else
+#define EVEN(a, b) MIXED(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define ODD(a, b) MIXED(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+#define LOW(a, b) MIXED(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define HIGH(a, b) MIXED(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#endif
 '''
 
 # %% ../nbs/00d_compiled.ipynb #e09ba124
@@ -101,6 +136,11 @@ def load_kernels(source: str, # C, without the prelude
 def with_kernels() -> bool: # False: switched off, or nothing can be compiled
     "Whether kernels are compiled here."
     return load_kernels('') is not None
+
+def registers() -> int: # 32 or 16; 0 without kernels
+    "How many vector registers this machine has."
+    kernels = load_kernels('int registers(void) { return REGISTERS; }')
+    return kernels.registers() if kernels else 0
 
 def addresses(*tensors: torch.Tensor|None # contiguous; the caller keeps them
              ) -> list[ctypes.c_void_p]: # null for None

@@ -10,7 +10,7 @@ __all__ = ['ROWS', 'CONVOLUTION', 'POOLING', 'FORWARD', 'SPREAD', 'WEIGHT', 'INP
 import ctypes, torch
 from torch import nn
 from torch.autograd.function import once_differentiable
-from .compiled import addresses, load_kernels
+from .compiled import addresses, load_kernels, registers
 from .registry import is_plain_training
 
 # %% ../nbs/02l_fused.ipynb #f45aeacd
@@ -28,8 +28,13 @@ static size sizes(int h, int w) {
 
 /* one film's rows, zeros behind them; at stride 2 even and odd columns apart: (CIN, h, S, xs) */
 static void spread(const float *x, float *to, size s) {
-    for (int r = 0; r < CIN*s.h; r++, x += s.w) for (int p = 0; p < S; p++, to += s.xs)
-        for (int i = 0; i < s.xs && i*S + p < s.w; i++) to[i] = x[i*S + p];
+    for (int r = 0; r < CIN*s.h; r++, x += s.w, to += S*s.xs) {
+        int i = 0;
+#if S == 2
+        for (; (i + V)*2 <= s.w; i += V) { vec a = at(x + 2*i), b = at(x + 2*i + V); put(to + i, EVEN(a, b)); put(to + s.xs + i, ODD(a, b)); }
+#endif
+        for (int p = 0; p < S; p++) for (int j = i; j < s.xs && j*S + p < s.w; j++) to[p*s.xs + j] = x[j*S + p];
+    }
 }
 '''
 
@@ -55,41 +60,56 @@ static void conv_row(const float *x, const float *w, const float *b, float *out,
     for (int o = 0; o < COUT; o += OB, w += TAPS*OB, out += OB*ld) {
         int i = 0;
         for (; i + XB*V <= ld; i += XB*V) tile(x + i, w, b + o, out + i, s, ld, XB);
-        if (ld - i == 2*V) tile(x + i, w, b + o, out + i, s, ld, 2);
-        else if (ld - i == V) tile(x + i, w, b + o, out + i, s, ld, 1);
+        switch ((ld - i)/V) {
+            case 5: tile(x + i, w, b + o, out + i, s, ld, 5); break;
+            case 4: tile(x + i, w, b + o, out + i, s, ld, 4); break;
+            case 3: tile(x + i, w, b + o, out + i, s, ld, 3); break;
+            case 2: tile(x + i, w, b + o, out + i, s, ld, 2); break;
+            case 1: tile(x + i, w, b + o, out + i, s, ld, 1);
+        }
     }
 }
 '''
 
 # %% ../nbs/02l_fused.ipynb #6b182675
 POOLING = r'''
-/* ReLU and pooling of two rows; bit k of the mask: value k of the window gets the gradient. s - s: NaN stays NaN */
-static void pool_rows(const float *restrict a, const float *restrict b, float *restrict y, uint8_t *restrict m, int pw) {
-    for (int i = 0; i < pw; i++) {
+/* ReLU and pooling of V windows; bit k of the mask: value k of the window gets the gradient */
+INLINE vec pooled(const float *a, const float *b, bytes *m) {
+    ints k;
 #if POOL == 0
-        float v = a[i];
-        y[i] = v < 0 ? 0 : v;
-        m[i] = v > 0;
+    vec y = rectified(at(a));
+    k = (at(a) > 0) & 1;
 #else
-        float v0 = a[2*i], v1 = a[2*i+1], v2 = b[2*i], v3 = b[2*i+1];
+    vec v0 = EVEN(at(a), at(a + V)), v1 = ODD(at(a), at(a + V)), v2 = EVEN(at(b), at(b + V)), v3 = ODD(at(b), at(b + V));
 #if POOL == 1
-        float r0 = v0 < 0 ? 0 : v0, r1 = v1 < 0 ? 0 : v1, r2 = v2 < 0 ? 0 : v2, r3 = v3 < 0 ? 0 : v3;
-        y[i] = .25f*((r0 + r1) + (r2 + r3));
-        m[i] = (v0 > 0) | (v1 > 0) << 1 | (v2 > 0) << 2 | (v3 > 0) << 3;
+    vec y = .25f*((rectified(v0) + rectified(v1)) + (rectified(v2) + rectified(v3)));
+    k = ((v0 > 0) & 1) | ((v1 > 0) & 2) | ((v2 > 0) & 4) | ((v3 > 0) & 8);
 #else
-        float s = (v0 + v1) + (v2 + v3), top = v1 > v0 ? v1 : v0, low = v3 > v2 ? v3 : v2, best = low > top ? low : top;
-        int place = low > top ? (v3 > v2 ? 8 : 4) : (v1 > v0 ? 2 : 1);
-        y[i] = (best < 0 ? 0 : best) + (s - s);
-        m[i] = best > 0 ? place : 0;
+    ints right = v1 > v0, corner = v3 > v2;
+    vec s = (v0 + v1) + (v2 + v3), top = pick(right, v1, v0), low = pick(corner, v3, v2), best = pick(low > top, low, top);
+    vec y = rectified(best) + (s - s); /* a NaN anywhere in the window stays one */
+    k = (best > 0) & (((low > top) & (4 - 4*corner)) | (~(low > top) & (1 - right)));
 #endif
 #endif
+    *m = __builtin_convertvector(k, bytes);
+    return y;
+}
+
+/* of two rows; the last V windows overlap those before, and a row of fewer than V goes through a copy */
+static void pool_rows(const float *a, const float *b, float *y, uint8_t *m, int pw) {
+    for (int i = 0; i < pw; i += V) {
+        int j = i + V <= pw || pw < V ? i : pw - V;
+        bytes k;
+        vec v = pooled(a + ROWS*j, b + ROWS*j, &k);
+        if (pw < V) { memcpy(y, &v, 4*pw); memcpy(m, &k, pw); }
+        else { put(y + j, v); *(bytes *)(m + j) = k; }
     }
 }
 '''
 
 # %% ../nbs/02l_fused.ipynb #cb7f8f81
 FORWARD = r'''
-size_t forward_room(int h, int w) { size s = sizes(h, w); return UP((size_t)CIN*h*S*s.xs + (size_t)ROWS*COUT*UP(s.ow) + V); }
+size_t forward_room(int h, int w) { size s = sizes(h, w); return UP((size_t)CIN*h*S*s.xs + (size_t)ROWS*COUT*UP(s.ow) + 2*V); }
 
 void forward(const float *x, const float *w, const float *b, float *y, uint8_t *m, float *rooms, int films, int h, int width, int threads) {
     size s = sizes(h, width);
@@ -111,23 +131,29 @@ void forward(const float *x, const float *w, const float *b, float *y, uint8_t *
 
 # %% ../nbs/02l_fused.ipynb #c698c372
 SPREAD = r'''
-/* one film's gradient before pooling and ReLU, K - 1 zeros around: (COUT, gh, gs) */
+/* one film's gradient before pooling and ReLU, K - 1 zeros around: (COUT, gh, gs), by V windows as in pool_rows */
 static void expand(const float *gy, const uint8_t *m, float *g, float *db, size s) {
     for (int o = 0; o < COUT; o++) {
         vec sum = {};
         for (int i = 0; i < s.ph; i++, gy += s.pw, m += s.pw) {
-            float *restrict a = g + ((size_t)o*s.gh + i*ROWS + K - 1)*s.gs + UP(K - 1), *restrict b = a + s.gs;
-            for (int j = 0; j < s.pw; j++) {
+            float *a = g + ((size_t)o*s.gh + i*ROWS + K - 1)*s.gs + UP(K - 1), *b = a + s.gs;
+            for (int j = 0; j < s.pw; j += V) {
+                vec v = {};
+                bytes small = {};
+                if (j + V <= s.pw) { v = at(gy + j); small = *(const bytes *)(m + j); }
+                else { memcpy(&v, gy + j, 4*(s.pw - j)); memcpy(&small, m + j, s.pw - j); }
+                ints k = __builtin_convertvector(small, ints);
 #if POOL == 0
-                a[j] = m[j] ? gy[j] : 0;
+                v = (vec)((ints)v & -k);
+                put(a + j, v); sum += v;
 #else
-                float v = gy[j]*(POOL == 1 ? .25f : 1);
-                int k = m[j];
-                a[2*j] = k & 1 ? v : 0; a[2*j+1] = k & 2 ? v : 0;
-                b[2*j] = k & 4 ? v : 0; b[2*j+1] = k & 8 ? v : 0;
+                if (POOL == 1) v *= .25f;
+                vec v0 = (vec)((ints)v & -(k & 1)), v1 = (vec)((ints)v & -(k >> 1 & 1)), v2 = (vec)((ints)v & -(k >> 2 & 1)), v3 = (vec)((ints)v & -(k >> 3));
+                put(a + 2*j, LOW(v0, v1)); put(a + 2*j + V, HIGH(v0, v1));
+                put(b + 2*j, LOW(v2, v3)); put(b + 2*j + V, HIGH(v2, v3));
+                sum += (v0 + v1) + (v2 + v3);
 #endif
             }
-            for (int r = 0; r < ROWS; r++) for (int j = 0; j < ROWS*s.pw; j += V) sum += at(a + r*s.gs + j);
         }
         db[o] = total(sum);
     }
@@ -190,7 +216,11 @@ static void input_gradient(const float *g, const float *w, float *dx, float *row
         }
         for (int k = 0; k < CB; k++) {
             float *to = dx + ((size_t)(c + k)*s.h + y)*s.w;
-            for (int q = 0; q < S; q++) for (int j = 0; j*S + q < s.w; j++) to[j*S + q] = rows[(q*CB + k)*ld + j];
+            int j = 0;
+#if S == 2
+            for (; (j + V)*2 <= s.w; j += V) { vec a = at(rows + k*ld + j), b = at(rows + (CB + k)*ld + j); put(to + 2*j, LOW(a, b)); put(to + 2*j + V, HIGH(a, b)); }
+#endif
+            for (int q = 0; q < S; q++) for (int i = j; i*S + q < s.w; i++) to[i*S + q] = rows[(q*CB + k)*ld + i];
         }
     }
 }
@@ -200,7 +230,7 @@ static void input_gradient(const float *g, const float *w, float *dx, float *row
 BACKWARD = r'''
 size_t backward_room(int h, int w) {
     size s = sizes(h, w);
-    return UP((size_t)CIN*h*S*s.xs + (size_t)COUT*s.gh*s.gs + S*CB*UP((w + S - 1)/S) + COUT*TAPS*V + V);
+    return UP((size_t)CIN*h*S*s.xs + (size_t)COUT*s.gh*s.gs + S*CB*UP((w + S - 1)/S) + COUT*TAPS*V + 2*V);
 }
 
 /* dw, db: one per film; dx may be null */
@@ -225,9 +255,9 @@ def constants(in_channels: int, out_channels: int, kernel: int, stride: int, # o
               pool: str, # one of `POOLS`
              ) -> dict[str, int]: # for the compiler
     "A block's numbers, and tiles that fill the registers."
-    ob = next(n for n in (4, 6, 3, 5, 2, 1) if out_channels % n == 0)
-    cb = next(n for n in (6, 4, 5, 3, 2, 1) if in_channels % n == 0)
-    return dict(CIN=in_channels, COUT=out_channels, K=kernel, S=stride, POOL=POOLS[pool], OB=ob, XB=min(3, 12//ob), GB=1 + (out_channels % 2 == 0), CB=cb, BB=min(4, 12//cb))
+    sums = 3*registers()//4 # the rest is for what they are made of
+    ob, gb, cb = (next(n for n in sizes if full % n == 0) for full, sizes in ((out_channels, (8, 6, 4, 3, 5, 2, 1) if sums > 12 else (4, 6, 3, 5, 2, 1)), (out_channels, range(max(1, sums//kernel), 0, -1)), (in_channels, (6, 4, 5, 3, 2, 1))))
+    return dict(CIN=in_channels, COUT=out_channels, K=kernel, S=stride, POOL=POOLS[pool], OB=ob, XB=min(4, sums//ob), GB=gb, CB=cb, BB=min(4, sums//cb))
 
 def block_kernels(*numbers # in_channels, out_channels, kernel, stride, pool
                  ) -> ctypes.CDLL|None: # None: PyTorch's layers are to be used

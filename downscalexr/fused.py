@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['ROWS', 'CONVOLUTION', 'POOLING', 'FORWARD', 'SPREAD', 'WEIGHT', 'INPUT', 'BACKWARD', 'POOLS', 'constants',
-           'block_kernels', 'room', 'FusedBlock', 'can_fuse', 'numbers', 'fused_block']
+           'block_kernels', 'room', 'FusedBlock', 'fused_scoring', 'can_fuse', 'numbers', 'fused_block']
 
 # %% ../nbs/02l_fused.ipynb #cca27db9
 import ctypes, torch
+from contextlib import contextmanager
 from torch import nn
 from torch.autograd.function import once_differentiable
 from .compiled import addresses, load_kernels, registers
-from .registry import is_plain_training
+from .registry import is_plain, is_tracked
 
 # %% ../nbs/02l_fused.ipynb #f45aeacd
 ROWS = r'''
@@ -297,6 +298,16 @@ class FusedBlock(torch.autograd.Function):
         return dx, dw.sum(0), db.sum(0), None, None
 
 # %% ../nbs/02l_fused.ipynb #da9664cd
+_scoring = False
+
+@contextmanager
+def fused_scoring(): # for the time of a with-block
+    "Let blocks be one kernel where no gradient is wanted, too."
+    global _scoring
+    before, _scoring = _scoring, True
+    try: yield
+    finally: _scoring = before
+
 def can_fuse(conv: nn.Conv2d, # about to be applied
              x: torch.Tensor, # its input
              pool: str='', # one of `POOLS`
@@ -304,7 +315,7 @@ def can_fuse(conv: nn.Conv2d, # about to be applied
     "Whether a block can be computed as one kernel."
     k, s = conv.kernel_size, conv.stride
     simple = k[0] == k[1] <= 7 and s in ((1, 1), (2, 2)) and conv.padding == (0, 0) and conv.dilation == (1, 1) and conv.groups == 1 and conv.bias is not None
-    if not simple or not is_plain_training(conv.weight) or x.dtype != torch.float32 or conv.weight.dtype != torch.float32: return False
+    if not simple or not is_plain(conv.weight) or not (_scoring or is_tracked(conv.weight)) or x.dtype != torch.float32 or conv.weight.dtype != torch.float32: return False
     if x.dim() != 4 or x.shape[1] != conv.in_channels or min(x.shape[2:]) < k[0] - 1 + s[0]*(2 if pool else 1): return False
     return block_kernels(*numbers(conv, pool)) is not None
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Operator', 'redefined', 'register', 'operators', 'get_operator', 'forget', 'make_downsample', 'even', 'Halving',
-           'quarters', 'pairwise', 'is_nhwc', 'is_tracked', 'is_plain_training', 'import_plugin', 'load_plugins',
-           'operator_version']
+           'quarters', 'pairwise', 'is_nhwc', 'is_tracked', 'is_plain', 'is_plain_training', 'import_plugin',
+           'load_plugins', 'operator_version']
 
 # %% ../nbs/02a_registry.ipynb #21d49a18
 import ast, importlib, importlib.util, inspect, sys
@@ -134,10 +134,15 @@ def is_tracked(x: torch.Tensor, # any
     "Whether a gradient will be wanted."
     return x.requires_grad and torch.is_grad_enabled()
 
+def is_plain(weight: torch.Tensor, # of a layer
+            ) -> bool: # True: on the CPU, in one precision, not compiled
+    "Whether code of our own may take the place of PyTorch's."
+    return weight.device.type == 'cpu' and not torch.is_autocast_enabled('cpu') and not torch.compiler.is_compiling()
+
 def is_plain_training(weight: torch.Tensor, # of a layer
-                     ) -> bool: # True: on the CPU, differentiated, in one precision, not compiled
+                     ) -> bool: # True: a gradient will be wanted, too
     "Whether a backward pass of our own may take the place of PyTorch's."
-    return weight.device.type == 'cpu' and is_tracked(weight) and not torch.is_autocast_enabled('cpu') and not torch.compiler.is_compiling()
+    return is_plain(weight) and is_tracked(weight)
 
 # %% ../nbs/02a_registry.ipynb #a14675e0
 def import_plugin(name: str, # a module's name or the path of a .py file

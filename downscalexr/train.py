@@ -26,6 +26,7 @@ from .audit import DUPLICATES
 from .curves import LivePlot, plot_history, plot_scores
 from .data import Split, Splits, load_splits, take
 from .downsample import load_plugins, operator_version
+from .fused import fused_scoring
 from .metrics import report, youden_threshold
 from .models import build_model, check_model, macs, n_parameters, size_mib
 from .recipe import CLASS_WEIGHTS, PRECISIONS, SCHEDULES, averaged, backward, cast, learning_rate, loss_function, part_size
@@ -239,7 +240,7 @@ def predict(model: nn.Module, # (N, 1, H, W) → (N,) logits
            ) -> np.ndarray: # float32 (N,) logits, in the split's order
     "Logits of all films, not augmented."
     model.eval()
-    return torch.cat([model(x).cpu() for x, _ in batches(split, batch_size, device)]).numpy()
+    with fused_scoring(): return torch.cat([model(x).cpu() for x, _ in batches(split, batch_size, device)]).numpy()
 
 # %% ../nbs/03_train.ipynb #023c2687
 def resume_command(cfg: TrainConfig, # checked

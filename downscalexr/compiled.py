@@ -22,7 +22,7 @@ PRELUDE = r'''
 #else
 #define V 8
 #define REGISTERS 16
-#ifdef __x86_64__
+#ifdef __AVX__
 #define HELD(v) __asm__("" : "+x"(v))
 #else
 #define HELD(v)

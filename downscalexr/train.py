@@ -9,7 +9,7 @@ __all__ = ['TrainConfig', 'check_config', 'check_values', 'assigned_names', 'giv
            'file_result', 'describe_run', 'train_run', 'train_in']
 
 # %% ../nbs/03_train.ipynb #7f282297
-import ast, contextlib, errno, io, math, os, platform, shlex, time
+import ast, atexit, contextlib, errno, gc, io, math, os, platform, shlex, time
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -326,6 +326,7 @@ def prepare(cfg: TrainConfig, # checked
            ) -> str: # 'cpu' or 'cuda'
     "Set threads, allocator, kernels and device."
     keep_freed_memory()
+    atexit.register(gc.freeze) # or Python looks for cycles in all that was imported, for a second, before it ends
     use_kernels(cfg.kernels)
     torch.set_num_threads(cfg.num_threads or os.cpu_count())
     torch.backends.cudnn.deterministic = True

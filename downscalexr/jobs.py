@@ -78,7 +78,8 @@ def reason(e: Exception, # what papermill or we raised
 def pin_threads(n: int, # CPU threads; 0: all cores
                ):
     "Give kernels started from here this many threads, and the allocator's defaults."
-    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'): os.environ[name] = str(n or os.cpu_count())
+    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
+        if os.environ.get(name) != (wanted := str(n or os.cpu_count())): os.environ[name] = wanted
     for name in ('MALLOC_TRIM_THRESHOLD_', 'IN_TEST'): os.environ.pop(name, None) # under nbdev_test 03_train would shrink the run
 
 def run_notebook(job: dict, # from `grid.make_jobs`

@@ -19,7 +19,7 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 from .core import atomic_write, home, read_json, sha256_file, shown, write_json
 from .metrics import flat_metrics
-from .tracking import Watch, connect, experiment_id, in_time, patience, reason, store_name, warn_lost
+from .tracking import Watch, connect, experiment_id, in_time, patience, reason, settle_environment, store_name, warn_lost
 
 # %% ../nbs/00c_sync.ipynb #8b10eed4
 Point = namedtuple('Point', 'name value time_ms step')
@@ -307,6 +307,7 @@ class Mirror:
         self.folder, self.watch, self.client = Path(folder), Watch(), None
         self.asked, self.done, self.unsaid = threading.Event(), threading.Event(), threading.Lock() # the lock is taken by whoever warns
         self.closing, self.good, self.failures, self.again = False, False, 0, 0.
+        settle_environment()
         try: threading.Thread(target=self.work, daemon=True, name='mlflow').start()
         except RuntimeError as e: self.done.set(); self.lost(e) # no more threads
         self.push()

@@ -326,6 +326,7 @@ def prepare(cfg: TrainConfig, # checked
            ) -> str: # 'cpu' or 'cuda'
     "Set threads, allocator, kernels and device."
     keep_freed_memory()
+    import torch._dynamo # PyTorch's optimiser would, and set a variable of the environment when another thread may be reading it
     atexit.register(gc.freeze) # or Python looks for cycles in all that was imported, for a second, before it ends
     use_kernels(cfg.kernels)
     torch.set_num_threads(cfg.num_threads or os.cpu_count())

@@ -72,7 +72,7 @@ def file_state(name: str, # of the study
     return done
 
 # %% ../nbs/03a_study.ipynb #a0c34723
-START_S = 40 # seconds a run needs beside its epochs: kernel, imports, evaluation, figures; measured in 03i_scale
+START_S = 20 # seconds a run needs beside its epochs: kernel, imports, evaluation, figures; 9 measured in 03i_scale, about 20 on a slow machine
 ALIKE = ('downsample', 'arch', 'image_size', 'width', 'control', 'num_threads', 'precision', 'channels_last', 'compile', 'batch_size', 'device', 'kernels')
 
 def alike(config: dict, # of a run

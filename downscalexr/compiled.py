@@ -133,6 +133,7 @@ def load_kernels(source: str, # C, without the prelude
     "The library of a source, from the cache or made now."
     return _library(source, tuple(constants.items())) if _wanted else None
 
+# %% ../nbs/00d_compiled.ipynb #7fef4cc5
 def with_kernels() -> bool: # False: switched off, or nothing can be compiled
     "Whether kernels are compiled here."
     return load_kernels('') is not None

@@ -334,6 +334,7 @@ def work(self: Mirror):
             self.client, self.good, self.failures = None, False, self.failures + 1
             self.again = time.monotonic() + 30*self.failures
             self.lost(e)
+            closing = closing or self.closing # no second attempt while somebody waits
     self.done.set()
 
 @patch

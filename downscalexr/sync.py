@@ -61,8 +61,8 @@ def run_status(folder: Path, # of a run
               ) -> tuple[str, int|None]: # MLflow's word for it, and when it ended
     "RUNNING, FINISHED, KILLED or FAILED."
     status = read_json(folder/'status.json') if (folder/'status.json').exists() else {}
+    if status.get('status') == 'running' and alive(status) and (not result or status.get('host') == platform.node()): return 'RUNNING', None # a result without a last word is a matter of milliseconds here
     if result: return 'FINISHED', status.get('time_ms') if status.get('status') == 'finished' and 'time_ms' in status else (folder/'result.json').stat().st_mtime_ns//10**6
-    if status.get('status') == 'running' and alive(status): return 'RUNNING', None
     return {'diverged': 'FAILED', 'failed': 'FAILED'}.get(status.get('status'), 'KILLED'), status.get('time_ms')
 
 # %% ../nbs/00c_sync.ipynb #200a3e43
@@ -149,7 +149,7 @@ def described(folder: Path, # of a run
     files = {name: folder/name for name in FILES if done and (folder/name).exists()}
     if done and executed(folder): files |= {name: folder/name for name in ('notebook.ipynb', 'notebook.html')}
     return Described(config['key'], config['experiment'], folder.name, start_ms, {k: str(v) for k, v in config.items() if k != 'key'}, {k: str(v) for k, v in tags.items()},
-                     points, result_points(result, end_ms) if result else [], status, end_ms or max((p.time_ms for p in points), default=start_ms) if done else None,
+                     points, result_points(result, end_ms) if result and done else [], status, end_ms or max((p.time_ms for p in points), default=start_ms) if done else None,
                      files, summary(folder, status, result) if done else '', wrong)
 
 # %% ../nbs/00c_sync.ipynb #fea825d0

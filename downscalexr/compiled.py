@@ -64,11 +64,13 @@ INLINE vec rectified(vec v) { return (vec)((ints)v & ~(v < 0)); } /* NaN stays N
 #define ODD(a, b) MIXED(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
 #define LOW(a, b) MIXED(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define HIGH(a, b) MIXED(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#define COUNT ((ints){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 #else
 #define EVEN(a, b) MIXED(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
 #define ODD(a, b) MIXED(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
 #define LOW(a, b) MIXED(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
 #define HIGH(a, b) MIXED(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define COUNT ((ints){0, 1, 2, 3, 4, 5, 6, 7})
 #endif
 '''
 

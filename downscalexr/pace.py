@@ -284,7 +284,7 @@ def our_study(todo: list[TrainConfig], # variants × seeds, all else alike
 def compare_study(folder: Path, # home folder; films decoded there are used
                   source: str='auto', # images
                   image_size: int=128, # pixels on each side
-                  epochs: int=4, # of each run
+                  epochs: int=25, # of each run; what a run of a study takes at most
                   seeds: int=4, # an even number
                   workers: int=2, # runs at once in our way
                  ) -> dict: # environment, seconds of both ways, ratios
@@ -297,6 +297,6 @@ def compare_study(folder: Path, # home folder; films decoded there are used
     plain += in_process(plain_study, todo[half:])
     seconds, epoch = sum(r['seconds'] for r in plain), [float(np.mean(e)) for e in ([r['epoch_s'] for r in plain], ours)]
     fixed = seconds - len(todo)*epochs*epoch[0], wall - len(todo)*epochs*epoch[1]/workers
-    at = {n: (fixed[0] + len(todo)*n*epoch[0])/(fixed[1] + len(todo)*n*epoch[1]/workers) for n in (epochs, 10, 25)}
+    at = {n: (fixed[0] + len(todo)*n*epoch[0])/(fixed[1] + len(todo)*n*epoch[1]/workers) for n in sorted({4, 10, epochs})}
     return dict(environment=environment(), data=dict(kind=s.kind, name=s.name, counts=s.counts()), image_size=image_size, epochs=epochs, runs=len(todo), plain_s=seconds, ours_s=wall, ratio=seconds/wall,
                 plain_epoch_s=epoch[0], ours_epoch_s=epoch[1], plain_fixed_s=fixed[0], ours_fixed_s=fixed[1], ratio_at_epochs=at, plain=plain, our_epochs_s=ours)

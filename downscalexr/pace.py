@@ -71,7 +71,7 @@ def plain_steps(split: Split, # training films
 
 def our_steps(split: Split, cfg: TrainConfig, augmented: bool):
     "Train as the training notebook does."
-    keep_freed_memory()
+    keep_freed_memory(); torch.set_flush_denormal(True)
     t = Training(build_model(cfg.downsample, image_size=cfg.image_size), cfg, split)
     for epoch in range(1, 10**6):
         films = batches(split, cfg.batch_size, seed=cfg.seed, epoch=epoch, augmented=augmented)

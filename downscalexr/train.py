@@ -324,10 +324,11 @@ def evaluate(model: nn.Module, # with the best checkpoint's weights
 # %% ../nbs/03_train.ipynb #bed1d4ef
 def prepare(cfg: TrainConfig, # checked
            ) -> str: # 'cpu' or 'cuda'
-    "Set threads, allocator, kernels and device."
+    "Set arithmetic, threads, allocator, kernels and device."
     keep_freed_memory()
     import torch._dynamo # PyTorch's optimiser would, and set a variable of the environment when another thread may be reading it
     atexit.register(gc.freeze) # or Python looks for cycles in all that was imported, for a second, before it ends
+    torch.set_flush_denormal(True) # before threads start, which take it over
     use_kernels(cfg.kernels)
     torch.set_num_threads(cfg.num_threads or os.cpu_count())
     torch.backends.cudnn.deterministic = True

@@ -246,7 +246,7 @@ def plain_scores(model: nn.Module, # from `plain_lenet`
     return [z for x, _ in DataLoader(PlainFilms(split, 0, 1, False), 32) for z in model(x).squeeze(1).tolist()]
 
 def plain_run(cfg: TrainConfig, # epochs, source, size, seed
-             ) -> dict: # seconds, epoch_s
+             ) -> dict: # seconds, epochs_s (of each epoch)
     "Train, validate each epoch, and score all films in the plain way."
     start = time.perf_counter()
     s = load_splits(cfg.source, cfg.image_size, cfg.seed)
@@ -257,7 +257,7 @@ def plain_run(cfg: TrainConfig, # epochs, source, size, seed
         plain_scores(model, s.val)
         epochs.append(time.perf_counter() - begin)
     for split in (s.train, s.val, s.test): plain_scores(model, split)
-    return dict(downsample=cfg.downsample, seed=cfg.seed, seconds=time.perf_counter() - start, epoch_s=float(np.mean(epochs)))
+    return dict(downsample=cfg.downsample, seed=cfg.seed, seconds=time.perf_counter() - start, epochs_s=epochs)
 
 def plain_study(todo: list[TrainConfig], # one after another
                ) -> list[dict]: # from `plain_run`
@@ -267,7 +267,7 @@ def plain_study(todo: list[TrainConfig], # one after another
 # %% ../nbs/04c_training_speed.ipynb #ded7258a
 def our_study(todo: list[TrainConfig], # variants × seeds, all else alike
               folder: Path, # home folder for it
-             ) -> tuple[float, list[float]]: # wall time and the seconds of every epoch of every run
+             ) -> tuple[float, list[list[float]]]: # wall time, and the seconds of every epoch of every run
     "The same with the command."
     c = todo[0]
     words = ['--downsample', *dict.fromkeys(x.downsample for x in todo), '--seed', *dict.fromkeys(str(x.seed) for x in todo), '--image-size', c.image_size, '--epochs', c.epochs, '--patience', c.patience, '--source', c.source]
@@ -276,8 +276,8 @@ def our_study(todo: list[TrainConfig], # variants × seeds, all else alike
     start = time.perf_counter()
     said = subprocess.run(command, env=env, capture_output=True, text=True)
     wall = time.perf_counter() - start
-    epochs = [row['seconds'] for path in folder.glob('runs/*/history.jsonl') for row in read_jsonl(path)]
-    if said.returncode or len(epochs) != len(todo)*c.epochs: raise RuntimeError(f'{len(epochs)} epochs instead of {len(todo)*c.epochs}:\n{said.stdout[-1500:]}{said.stderr[-1500:]}')
+    epochs = [[row['seconds'] for row in read_jsonl(path)] for path in sorted(folder.glob('runs/*/history.jsonl'))]
+    if said.returncode or [*map(len, epochs)] != [c.epochs]*len(todo): raise RuntimeError(f'{sum(map(len, epochs))} epochs instead of {len(todo)*c.epochs}:\n{said.stdout[-1500:]}{said.stderr[-1500:]}')
     return wall, epochs
 
 # %% ../nbs/04c_training_speed.ipynb #45f74797
@@ -295,8 +295,8 @@ def compare_study(folder: Path, # home folder; films decoded there are used
     plain = in_process(plain_study, todo[:half])
     wall, ours = our_study(todo, folder)
     plain += in_process(plain_study, todo[half:])
-    seconds, epoch = sum(r['seconds'] for r in plain), [float(np.mean(e)) for e in ([r['epoch_s'] for r in plain], ours)]
-    fixed = seconds - len(todo)*epochs*epoch[0], wall - len(todo)*epochs*epoch[1]/workers
-    at = {n: (fixed[0] + len(todo)*n*epoch[0])/(fixed[1] + len(todo)*n*epoch[1]/workers) for n in sorted({4, 10, epochs})}
+    seconds, each = sum(r['seconds'] for r in plain), (np.array([r['epochs_s'] for r in plain]), np.array(ours)) # (runs, epochs)
+    fixed = seconds - each[0].sum(), wall - each[1].sum()/workers
+    at = {n: (fixed[0] + each[0][:, :n].sum())/(fixed[1] + each[1][:, :n].sum()/workers) for n in sorted({4, 10, epochs}) if n <= epochs}
     return dict(environment=environment(), data=dict(kind=s.kind, name=s.name, counts=s.counts()), image_size=image_size, epochs=epochs, runs=len(todo), plain_s=seconds, ours_s=wall, ratio=seconds/wall,
-                plain_epoch_s=epoch[0], ours_epoch_s=epoch[1], plain_fixed_s=fixed[0], ours_fixed_s=fixed[1], ratio_at_epochs=at, plain=plain, our_epochs_s=ours)
+                plain_epoch_s=each[0].mean(), ours_epoch_s=each[1].mean(), plain_fixed_s=fixed[0], ours_fixed_s=fixed[1], ratio_at_epochs=at, plain=plain, our_epochs_s=ours) # means over all epochs of all runs

@@ -104,7 +104,6 @@ def division(audit: Audit, # as `run_audit` gives it
     except (ValueError, AttributeError, KeyError, OSError) as e: raise ValueError(f'{folder} is damaged ({e}). Delete this folder and run again.') from None
     return pd.Series(split.to_numpy(), audit.good.index, name='split')
 
-# %% ../nbs/01_data.ipynb #6e52e353
 def manifest_file(fingerprint: str, # of the films
                   seed: int, # of the division
                   val_fraction: float, # share of the training pool

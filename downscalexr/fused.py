@@ -228,7 +228,10 @@ static void weight_gradient(const float *g, const float *x, float *sums, size s)
             products(g + ((size_t)o*s.gh + i + K - 1)*s.gs + UP(K - 1), x + ((size_t)c*s.h + i*S + ky)*S*s.xs, sums + ((ky*COUT + o)/GB*CIN + c)*PART, s, rows, s.gh);
     }
 }
+'''
 
+# %% ../nbs/02l_fused.ipynb #8ff46ad2
+DIRECT += r'''
 static void input_gradient(const float *g, const float *w, float *dx, float *rows, size s) {
     int ld = UP((s.w + S - 1)/S);
     for (int y = 0; y < s.h; y++) for (int c = 0; c < CIN; c += CB) {

@@ -203,6 +203,13 @@ INLINE void back_tile(const float *g, const float *w, float *out, size s, int p,
     }
     UNROLL for (int c = 0; c < CB; c++) UNROLL for (int i = 0; i < n; i++) put(out + c*ld + i*V, sum[c][i]);
 }
+
+/* one row of them: (CB, ld) */
+INLINE void back_tiles(const float *g, const float *w, float *out, size s, int p, int q, int ld, int high, const int down) {
+    int i = 0;
+    for (; i + BB*V <= ld; i += BB*V) back_tile(g + i, w, out + i, s, p, q, ld, high, down, BB);
+    for (; i < ld; i += V) back_tile(g + i, w, out + i, s, p, q, ld, high, down, 1);
+}
 '''
 
 # %% ../nbs/02l_fused.ipynb #79d7bb10
@@ -236,11 +243,7 @@ static void input_gradient(const float *g, const float *w, float *dx, float *row
     int ld = UP((s.w + S - 1)/S);
     for (int y = 0; y < s.h; y++) for (int c = 0; c < CIN; c += CB) {
         const float *from = g + (y/S + K - 1)*s.gs + UP(K - 1), *u = w + c*COUT*K*K;
-        UNROLL for (int q = 0; q < S; q++) {
-            int j = 0;
-            for (; j + BB*V <= ld; j += BB*V) back_tile(from + j, u, rows + q*CB*ld + j, s, y%S, q, ld, s.gh, K, BB);
-            for (; j < ld; j += V) back_tile(from + j, u, rows + q*CB*ld + j, s, y%S, q, ld, s.gh, K, 1);
-        }
+        UNROLL for (int q = 0; q < S; q++) back_tiles(from, u, rows + q*CB*ld, s, y%S, q, ld, s.gh, K);
         for (int k = 0; k < CB; k++) {
             float *to = dx + ((size_t)(c + k)*s.h + y)*s.w;
             int j = 0;

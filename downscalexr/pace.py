@@ -10,6 +10,7 @@ __all__ = ['WAYS', 'KINDS', 'PlainFilms', 'plain_lenet', 'plain_steps', 'our_ste
 
 # %% ../nbs/04c_training_speed.ipynb #2c8074d9
 import math, multiprocessing, os, re, subprocess, sys, time
+from dataclasses import replace
 from pathlib import Path
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from matplotlib.figure import Figure
@@ -18,11 +19,11 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 from .batches import augment, batches, draw_augmentation, order
-from .core import environment, keep_freed_memory, looks, read_jsonl
+from .core import environment, looks, read_jsonl
 from .data import Split, Splits, load_splits
 from .downsample import ORIGINAL
 from .models import build_model, n_parameters, walk
-from .train import Training, TrainConfig, train_step
+from .train import Training, TrainConfig, prepare, train_step
 
 # %% ../nbs/04c_training_speed.ipynb #07df8789
 class PlainFilms(Dataset):
@@ -71,7 +72,7 @@ def plain_steps(split: Split, # training films
 
 def our_steps(split: Split, cfg: TrainConfig, augmented: bool):
     "Train as the training notebook does."
-    keep_freed_memory(); torch.set_flush_denormal(True)
+    prepare(replace(cfg, num_threads=torch.get_num_threads()))
     t = Training(build_model(cfg.downsample, image_size=cfg.image_size), cfg, split)
     for epoch in range(1, 10**6):
         films = batches(split, cfg.batch_size, seed=cfg.seed, epoch=epoch, augmented=augmented)

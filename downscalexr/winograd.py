@@ -155,12 +155,8 @@ static void tap_gradient(const float *q, const float *d, float *sums, size s, in
 
 /* of one tile, eight lines of each channel: (8, CIN, ld); w: (CIN/CB, 8, COUT, K, CB) */
 static void line_gradient(const float *q, const float *w, float *e, size s, int ld, int most) {
-    for (int c = 0; c < CIN; c += CB) for (int f = 0; f < 8; f++) {
-        const float *from = q + (size_t)f*COUT*most*s.gs + UP(K - 1), *u = w + (size_t)(8*c + f*CB)*COUT*K;
-        int j = 0;
-        for (; j + BB*V <= ld; j += BB*V) back_tile(from + j, u, e + (f*CIN + c)*ld + j, s, 0, 0, ld, most, 1, BB);
-        for (; j < ld; j += V) back_tile(from + j, u, e + (f*CIN + c)*ld + j, s, 0, 0, ld, most, 1, 1);
-    }
+    for (int c = 0; c < CIN; c += CB) for (int f = 0; f < 8; f++)
+        back_tiles(q + (size_t)f*COUT*most*s.gs + UP(K - 1), w + (size_t)(8*c + f*CB)*COUT*K, e + (f*CIN + c)*ld, s, 0, 0, ld, most, 1);
 }
 '''
 

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from filelock import FileLock, Timeout
 from .core import append_jsonl, checkout, code_version, home, read_json, write_json
+from .warm import PINS, WarmManager, copies, in_copy, peak_mib
 
 # %% ../nbs/03f_jobs.ipynb #030abee9
 LIMIT = 2 # attempts of a job before it counts as failed; deaths of the whole worker are counted by dask
@@ -78,7 +79,7 @@ def reason(e: Exception, # what papermill or we raised
 def pin_threads(n: int, # CPU threads; 0: all cores
                ):
     "Give kernels started from here this many threads, and the allocator's defaults."
-    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
+    for name in PINS:
         if os.environ.get(name) != (wanted := str(n or os.cpu_count())): os.environ[name] = wanted
     for name in ('MALLOC_TRIM_THRESHOLD_', 'IN_TEST'): os.environ.pop(name, None) # under nbdev_test 03_train would shrink the run
 
@@ -95,7 +96,7 @@ def run_notebook(job: dict, # from `grid.make_jobs`
     try:
         with tempfile.TemporaryDirectory(prefix='kernel-') as sockets: # on this machine's own disk, under a short name
             how = Config(KernelManager=dict(transport='ipc', ip=f'{sockets}/kernel')) if os.name == 'posix' else Config()
-            papermill.execute_notebook(str(checkout()/'nbs'/'03_train.ipynb'), str(draft), parameters=dict(job['config'], run_dir=str(folder)), progress_bar=False, config=how)
+            papermill.execute_notebook(str(checkout()/'nbs'/'03_train.ipynb'), str(draft), parameters=dict(job['config'], run_dir=str(folder)), progress_bar=False, config=how, kernel_manager_class=WarmManager)
     finally:
         if draft.exists(): os.replace(draft, folder/'notebook.ipynb')
     if not (folder/'result.json').exists(): raise JobFailed('the notebook ended without a result')
@@ -103,8 +104,9 @@ def run_notebook(job: dict, # from `grid.make_jobs`
 def after_notebook(folder: Path, # of a finished run, with its executed notebook
                   ) -> bool: # True: linked
     "Link the notebook from the MLflow run."
-    from downscalexr.sync import link_notebook
-    with suppress(Exception): return link_notebook(folder) # MLflow is a mirror; a job never fails by it
+    with suppress(Exception): # MLflow is a mirror; a job never fails by it
+        linked = in_copy('downscalexr.sync:link_notebook', str(folder))
+        return importlib.import_module('downscalexr.sync').link_notebook(folder) if linked is None else linked
     return False
 
 # %% ../nbs/03f_jobs.ipynb #a2214ae9
@@ -139,7 +141,7 @@ def kernel_mib() -> int|None: # the largest child of this process so far, MiB; N
     "Peak memory of this worker's kernels."
     try: import resource
     except ImportError: return None
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss//1024
+    return max(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss//1024, peak_mib())
 
 def stop(names: list[str], # jobs whose driver was stopped
         ) -> list[str]: # those this process had
@@ -150,7 +152,7 @@ def stop(names: list[str], # jobs whose driver was stopped
         _mine[n] = True
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
-                if 'ipykernel_launcher' in ' '.join(child.cmdline()): child.send_signal(signal.SIGTERM)
+                if child.pid in copies() or 'ipykernel_launcher' in ' '.join(child.cmdline()): child.send_signal(signal.SIGTERM)
     return here
 
 # %% ../nbs/03f_jobs.ipynb #b808e354

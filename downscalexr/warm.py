@@ -6,14 +6,14 @@
 __all__ = ['PRELOAD', 'PINS', 'become', 'serve', 'conditions', 'Server', 'server', 'copies', 'peak_mib', 'Copied', 'copied',
            'in_copy', 'WarmProvisioner', 'WarmManager']
 
-# %% ../nbs/03k_warm.ipynb #b8c1a7a5
+# %% ../nbs/03k_warm.ipynb #d2c82a1c
 import gc, importlib, json, os, signal, socket, subprocess, sys, threading, time
 from contextlib import suppress
 from jupyter_client import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from .core import code_version
 
-# %% ../nbs/03k_warm.ipynb #06a98ae8
+# %% ../nbs/03k_warm.ipynb #4d792102
 PRELOAD = ('downscalexr.train', 'ipykernel.kernelapp', 'matplotlib_inline.backend_inline', 'torch._dynamo', 'mlflow.store.tracking.sqlalchemy_store', 'nbconvert.exporters.html') # what each run imports sooner or later
 
 def become(env: dict[str, str], # environment
@@ -31,7 +31,7 @@ def become(env: dict[str, str], # environment
     from ipykernel.kernelapp import IPKernelApp
     IPKernelApp.launch_instance(argv=[*argv, f'--IPKernelApp.parent_handle={os.getppid()}'])
 
-# %% ../nbs/03k_warm.ipynb #76f8bab4
+# %% ../nbs/03k_warm.ipynb #76d854b6
 def serve(fd: int, # a connected socket
          ):
     "Fork kernels and say how they are, until the other side is gone."
@@ -51,7 +51,7 @@ def serve(fd: int, # a connected socket
             answer = dict(code=os.waitstatus_to_exitcode(status), mib=used.ru_maxrss//1024) if gone else dict(code=None)
         lines.write(json.dumps(answer) + '\n'); lines.flush()
 
-# %% ../nbs/03k_warm.ipynb #a7147bac
+# %% ../nbs/03k_warm.ipynb #d1426cbb
 PINS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
 
 def conditions() -> tuple: # of a process that can be copied
@@ -75,7 +75,7 @@ class Server:
         with suppress(OSError): self.lines.close()
         self.process.terminate(); self.process.wait()
 
-# %% ../nbs/03k_warm.ipynb #cf37edbf
+# %% ../nbs/03k_warm.ipynb #f80b1289
 _server, _peak = None, 0 # of this worker; MiB
 
 def server() -> Server: # of this worker
@@ -95,7 +95,7 @@ def peak_mib() -> int: # 0: none so far
     "The most memory a copied kernel had."
     return _peak
 
-# %% ../nbs/03k_warm.ipynb #6df12462
+# %% ../nbs/03k_warm.ipynb #45437a56
 class Copied:
     "A copied kernel, as far as Jupyter asks."
     stdin = stdout = stderr = returncode = None
@@ -118,7 +118,7 @@ class Copied:
     def terminate(self): self.send_signal(signal.SIGTERM)
     def kill(self): self.send_signal(signal.SIGKILL)
 
-# %% ../nbs/03k_warm.ipynb #b759229d
+# %% ../nbs/03k_warm.ipynb #e7f0f2ec
 def copied(cmd: list[str], # Jupyter's command
            env: dict, # its environment
            cwd: str|None, # its folder
@@ -138,7 +138,7 @@ def in_copy(call: str, # 'module:function'
     except OSError: return None
     return Copied(by, pid).wait() == 0 if pid else None
 
-# %% ../nbs/03k_warm.ipynb #05f95389
+# %% ../nbs/03k_warm.ipynb #dd5d20d2
 class WarmProvisioner(LocalProvisioner):
     "Copies where it can."
     async def launch_kernel(self, cmd, **kwargs):

@@ -72,6 +72,15 @@ INLINE vec rectified(vec v) { return (vec)((ints)v & ~(v < 0)); } /* NaN stays N
 #define HIGH(a, b) MIXED(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 #define COUNT ((ints){0, 1, 2, 3, 4, 5, 6, 7})
 #endif
+#if V == 16 || defined(__clang__)
+INLINE void put_bytes(uint8_t *p, ints k) { *(bytes *)p = __builtin_convertvector(k, bytes); }
+#else /* gcc would take them out one by one */
+typedef uint8_t many __attribute__((vector_size(32), aligned(1)));
+INLINE void put_bytes(uint8_t *p, ints k) {
+    many low = __builtin_shuffle((many)k, (many){0, 4, 8, 12, 16, 20, 24, 28});
+    memcpy(p, &low, 8);
+}
+#endif
 '''
 
 # %% ../nbs/00d_compiled.ipynb #e09ba124

@@ -60,26 +60,29 @@ INLINE void tile(const float *x, const float *w, const float *b, float *out, siz
 
 /* one row of them before ReLU: (OB, ld) */
 INLINE void conv_tiles(const float *x, const float *w, const float *b, float *out, size s, int ld, int high, const int down) {
-    int i = 0;
-    for (; i + XB*V <= ld; i += XB*V) tile(x + i, w, b, out + i, s, ld, high, down, XB);
-    switch ((ld - i)/V) { /* less than XB, at most 4 */
-        case 3: tile(x + i, w, b, out + i, s, ld, high, down, XB > 3 ? 3 : 1); break;
-        case 2: tile(x + i, w, b, out + i, s, ld, high, down, XB > 2 ? 2 : 1); break;
-        case 1: tile(x + i, w, b, out + i, s, ld, high, down, 1);
+    for (int i = 0, n; i < ld; i += n*V) {
+        n = (ld - i)/V;
+        n = n == XB + 1 ? n/2 : n > XB ? XB : n; /* not a single one at the end: so few sums wait for each other */
+        switch (n) {
+            case 4: tile(x + i, w, b, out + i, s, ld, high, down, XB > 3 ? 4 : 1); break;
+            case 3: tile(x + i, w, b, out + i, s, ld, high, down, XB > 2 ? 3 : 1); break;
+            case 2: tile(x + i, w, b, out + i, s, ld, high, down, XB > 1 ? 2 : 1); break;
+            case 1: tile(x + i, w, b, out + i, s, ld, high, down, 1);
+        }
     }
 }
 '''
 
 # %% ../nbs/02l_fused.ipynb #6b182675
 POOLING = r'''
-/* ReLU and pooling of V windows; bit k of the mask: value k of the window gets the gradient */
-INLINE vec pooled(const float *a, const float *b, bytes *m) {
+/* ReLU and pooling of V windows, from one row of the map or from two vectors of each of two; bit k of the mask: value k of the window gets the gradient */
+INLINE vec pooled(const vec *v, uint8_t *m) {
     ints k;
 #if POOL == 0
-    vec y = rectified(at(a));
-    k = (at(a) > 0) & 1;
+    vec y = rectified(v[0]);
+    k = (v[0] > 0) & 1;
 #else
-    vec v0 = EVEN(at(a), at(a + V)), v1 = ODD(at(a), at(a + V)), v2 = EVEN(at(b), at(b + V)), v3 = ODD(at(b), at(b + V));
+    vec v0 = EVEN(v[0], v[1]), v1 = ODD(v[0], v[1]), v2 = EVEN(v[2], v[3]), v3 = ODD(v[2], v[3]);
 #if POOL == 1
     vec y = .25f*((rectified(v0) + rectified(v1)) + (rectified(v2) + rectified(v3)));
     k = ((v0 > 0) & 1) | ((v1 > 0) & 2) | ((v2 > 0) & 4) | ((v3 > 0) & 8);
@@ -90,18 +93,24 @@ INLINE vec pooled(const float *a, const float *b, bytes *m) {
     k = (best > 0) & (((low > top) & (4 - 4*corner)) | (~(low > top) & (1 - right)));
 #endif
 #endif
-    *m = __builtin_convertvector(k, bytes);
+    put_bytes(m, k);
     return y;
 }
 
-/* of two rows; the last V windows overlap those before, and a row of fewer than V goes through a copy */
+/* the same, kept at y and m: n windows, V or, in a map so narrow, fewer */
+INLINE void pool(const vec *v, float *y, uint8_t *m, int n) {
+    uint8_t k[V];
+    if (n == V) put(y, pooled(v, m));
+    else { vec few = pooled(v, k); memcpy(y, &few, 4*n); memcpy(m, k, n); }
+}
+
+/* of two rows; the last V windows overlap those before */
 static void pool_rows(const float *a, const float *b, float *y, uint8_t *m, int pw) {
     for (int i = 0; i < pw; i += V) {
         int j = i + V <= pw || pw < V ? i : pw - V;
-        bytes k;
-        vec v = pooled(a + ROWS*j, b + ROWS*j, &k);
-        if (pw < V) { memcpy(y, &v, 4*pw); memcpy(m, &k, pw); }
-        else { put(y + j, v); *(bytes *)(m + j) = k; }
+        vec v[ROWS*ROWS];
+        UNROLL for (int h = 0; h < ROWS; h++) { v[h] = at(a + ROWS*j + h*V); v[ROWS*ROWS - ROWS + h] = at(b + ROWS*j + h*V); }
+        pool(v, y + j, m + j, pw < V ? pw : V);
     }
 }
 '''
@@ -132,26 +141,33 @@ void forward(const float *x, const float *w, const float *b, float *y, uint8_t *
 
 # %% ../nbs/02l_fused.ipynb #c698c372
 SPREAD = r'''
-/* the gradient before pooling and ReLU of one row of an output's map, or of two; returns its sum. Windows as in pool_rows. */
+/* the gradients of windows j to j + V, before pooling and ReLU, at their places: vectors as `pooled` has them; returns their sum, less windows before i */
+INLINE vec handed_on(const float *gy, const uint8_t *m, vec *to, int i, int j, int pw) {
+    vec v = {};
+    bytes small = {};
+    if (pw < V) { memcpy(&v, gy, 4*pw); memcpy(&small, m, pw); }
+    else { v = at(gy + j); small = *(const bytes *)(m + j); }
+    ints k = __builtin_convertvector(small, ints), fresh = COUNT >= i - j;
+#if POOL == 0
+    to[0] = (vec)((ints)v & -k);
+    return (vec)((ints)to[0] & fresh);
+#else
+    if (POOL == 1) v *= .25f;
+    vec v0 = (vec)((ints)v & -(k & 1)), v1 = (vec)((ints)v & -(k >> 1 & 1)), v2 = (vec)((ints)v & -(k >> 2 & 1)), v3 = (vec)((ints)v & -(k >> 3));
+    to[0] = LOW(v0, v1); to[1] = HIGH(v0, v1); to[2] = LOW(v2, v3); to[3] = HIGH(v2, v3);
+    return (vec)((ints)((v0 + v1) + (v2 + v3)) & fresh);
+#endif
+}
+
+/* the same of a row of windows, to a row of the map or to two; returns their sum */
 INLINE vec expand_row(const float *gy, const uint8_t *m, float *a, float *b, size s) {
     vec sum = {};
     for (int i = 0; i < s.pw; i += V) {
         int j = i + V <= s.pw || s.pw < V ? i : s.pw - V;
-        vec v = {};
-        bytes small = {};
-        if (s.pw < V) { memcpy(&v, gy, 4*s.pw); memcpy(&small, m, s.pw); }
-        else { v = at(gy + j); small = *(const bytes *)(m + j); }
-        ints k = __builtin_convertvector(small, ints), fresh = COUNT >= i - j; /* not in the windows before */
-#if POOL == 0
-        v = (vec)((ints)v & -k);
-        put(a + j, v); sum += (vec)((ints)v & fresh);
-#else
-        if (POOL == 1) v *= .25f;
-        vec v0 = (vec)((ints)v & -(k & 1)), v1 = (vec)((ints)v & -(k >> 1 & 1)), v2 = (vec)((ints)v & -(k >> 2 & 1)), v3 = (vec)((ints)v & -(k >> 3));
-        put(a + 2*j, LOW(v0, v1)); put(a + 2*j + V, HIGH(v0, v1));
-        put(b + 2*j, LOW(v2, v3)); put(b + 2*j + V, HIGH(v2, v3));
-        sum += (vec)((ints)((v0 + v1) + (v2 + v3)) & fresh);
-#endif
+        vec v[ROWS*ROWS];
+        sum += handed_on(gy, m, v, i, j, s.pw);
+        UNROLL for (int h = 0; h < ROWS; h++) put(a + ROWS*j + h*V, v[h]);
+        if (ROWS == 2) UNROLL for (int h = 0; h < ROWS; h++) put(b + ROWS*j + h*V, v[2 + h]); /* after a: in a map so narrow, zeros of a lie here */
     }
     return sum;
 }

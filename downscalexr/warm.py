@@ -7,7 +7,7 @@ __all__ = ['PRELOAD', 'PINS', 'become', 'serve', 'conditions', 'Server', 'server
            'in_copy', 'WarmProvisioner', 'WarmManager']
 
 # %% ../nbs/03k_warm.ipynb #d2c82a1c
-import gc, importlib, json, os, signal, socket, subprocess, sys, threading, time
+import gc, importlib, json, os, signal, socket, subprocess, sys, threading, time, traceback
 from contextlib import suppress
 from jupyter_client import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
@@ -26,7 +26,9 @@ def become(env: dict[str, str], # environment
     os.environ.clear(); os.environ.update(env)
     if cwd: os.chdir(cwd)
     nothing = os.open(os.devnull, os.O_RDONLY); os.dup2(nothing, 0); os.close(nothing)
-    if call: sys.exit(not getattr(importlib.import_module(call.split(':')[0]), call.split(':')[1])(*args))
+    if call:
+        try: os._exit(not getattr(importlib.import_module(call.split(':')[0]), call.split(':')[1])(*args)) # at once: taking down all that was imported takes half a second
+        except Exception: traceback.print_exc(); os._exit(2)
     sys.argv = ['ipykernel_launcher', *argv]
     from ipykernel.kernelapp import IPKernelApp
     IPKernelApp.launch_instance(argv=[*argv, f'--IPKernelApp.parent_handle={os.getppid()}'])

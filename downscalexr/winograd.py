@@ -67,20 +67,25 @@ static void film_tile(const float *x, const float *zeros, float *to, size s, int
     }
 }
 
-/* one output's eight lines of products, `step` apart, back to four rows of the map */
-static void map_rows(const float *products, float bias, float *rows, int ld, size_t step) {
-    for (int i = 0; i < ld; i += V) {
-        vec m[8], y[4];
-        UNROLL for (int f = 0; f < 8; f++) m[f] = at(products + f*step + i);
-        map_side(m, y);
-        UNROLL for (int r = 0; r < 4; r++) put(rows + r*ld + i, y[r] + bias);
+/* one output's eight lines of products, `step` apart, back to four rows of the map, of which there may be fewer; bias, ReLU, pooling */
+static void map_pooled(const float *products, float bias, float *y, uint8_t *m, size s, int tile, size_t step) {
+    for (int i = 0; i < s.pw; i += V) {
+        int j = i + V <= s.pw || s.pw < V ? i : s.pw - V;
+        vec v[4*ROWS];
+        UNROLL for (int h = 0; h < ROWS; h++) {
+            vec p[8], row[4];
+            UNROLL for (int f = 0; f < 8; f++) p[f] = at(products + f*step + ROWS*j + h*V);
+            map_side(p, row);
+            UNROLL for (int r = 0; r < 4; r++) v[r*ROWS + h] = row[r] + bias;
+        }
+        UNROLL for (int r = 0; r < 4/ROWS; r++) if (4/ROWS*tile + r < s.ph) pool(v + r*ROWS*ROWS, y + r*s.pw + j, m + r*s.pw + j, s.pw < V ? s.pw : V);
     }
 }
 '''
 
 # %% ../nbs/02m_winograd.ipynb #f2a441c7
 FEWER_FORWARD = r'''
-size_t forward_room(int h, int w) { size s = sizes(h, w); return (size_t)(CIN*h + 1 + 8*CIN)*s.xs + (8*OB + 4)*UP(s.ow) + 2*V; }
+size_t forward_room(int h, int w) { size s = sizes(h, w); return (size_t)(CIN*h + 1 + 8*CIN)*s.xs + 8*OB*UP(s.ow) + 2*V; }
 
 /* w: (COUT/OB, 8, CIN, K, OB) */
 void forward(const float *x, const float *w, const float *b, float *y, uint8_t *m, float *rooms, int films, int h, int width, int threads) {
@@ -89,17 +94,14 @@ void forward(const float *x, const float *w, const float *b, float *y, uint8_t *
     static const float none[OB];
     #pragma omp parallel for schedule(static) num_threads(threads)
     for (int n = 0; n < films; n++) {
-        float *padded = rooms + thread()*forward_room(h, width), *zeros = padded + (size_t)CIN*h*s.xs, *d = zeros + s.xs, *lines = d + 8*CIN*s.xs, *rows = lines + 8*OB*ld;
+        float *padded = rooms + thread()*forward_room(h, width), *zeros = padded + (size_t)CIN*h*s.xs, *d = zeros + s.xs, *lines = d + 8*CIN*s.xs;
         spread(x + (size_t)n*CIN*h*width, padded, s);
         for (int t = 0; t < tiles(s); t++) {
             film_tile(padded, zeros, d, s, t, s.xs);
             for (int o = 0; o < COUT; o++) {
                 if (o%OB == 0) for (int f = 0; f < 8; f++) conv_tiles(d + f*CIN*s.xs, w + (size_t)(8*o + f*OB)*CIN*K, none, lines + f*OB*ld, s, ld, 1, 1);
-                map_rows(lines + o%OB*ld, b[o], rows, ld, OB*ld);
-                for (int r = 0; r < 4 && 4*t + r < ROWS*s.ph; r += ROWS) {
-                    size_t to = (((size_t)n*COUT + o)*s.ph + (4*t + r)/ROWS)*s.pw;
-                    pool_rows(rows + r*ld, rows + (r + ROWS - 1)*ld, y + to, m + to, s.pw);
-                }
+                size_t to = (((size_t)n*COUT + o)*s.ph + 4/ROWS*t)*s.pw;
+                map_pooled(lines + o%OB*ld, b[o], y + to, m + to, s, t, OB*ld);
             }
         }
     }
@@ -108,20 +110,21 @@ void forward(const float *x, const float *w, const float *b, float *y, uint8_t *
 
 # %% ../nbs/02m_winograd.ipynb #096474ee
 MAP = r'''
-/* the gradient of a tile of each output, transformed, UP(K - 1) numbers behind its place: (8, COUT, step); rows: room for four */
-static void map_tile(const float *gy, const uint8_t *m, float *rows, float *to, vec *db, size s, int tile, size_t step) {
-    int ld = UP(s.ow) + V;
+/* the gradient of a tile of each output, transformed, UP(K - 1) numbers behind its place: (8, COUT, step), zeros where it has none */
+static void map_tile(const float *gy, const uint8_t *m, float *to, vec *db, size s, int tile, size_t step) {
     for (int o = 0; o < COUT; o++) {
-        for (int r = 0; r < 4; r += ROWS) {
-            size_t from = ((size_t)o*s.ph + (4*tile + r)/ROWS)*s.pw;
-            if (4*tile + r < ROWS*s.ph) db[o] += expand_row(gy + from, m + from, rows + r*ld, rows + (r + 1)*ld, s);
-            else memset(rows + r*ld, 0, 4*ROWS*ld);
-        }
-        for (int i = 0; i < s.ow; i += V) {
-            vec g[4], q[8];
-            UNROLL for (int r = 0; r < 4; r++) g[r] = at(rows + r*ld + i);
-            map_back(g, q);
-            UNROLL for (int f = 0; f < 8; f++) put(to + (f*COUT + o)*step + UP(K - 1) + i, q[f]);
+        size_t from = ((size_t)o*s.ph + 4/ROWS*tile)*s.pw, next = from + 4/ROWS*s.pw;
+        for (int i = 0; i < 4/ROWS*s.pw; i += 16) { __builtin_prefetch(gy + next + i); __builtin_prefetch(m + next + i); } /* of the next tile */
+        for (int i = 0; i < s.pw; i += V) {
+            int j = i + V <= s.pw || s.pw < V ? i : s.pw - V;
+            vec v[4*ROWS] = {};
+            UNROLL for (int r = 0; r < 4/ROWS; r++) if (4/ROWS*tile + r < s.ph) db[o] += handed_on(gy + from + r*s.pw, m + from + r*s.pw, v + r*ROWS*ROWS, i, j, s.pw);
+            UNROLL for (int h = 0; h < ROWS; h++) {
+                vec g[4], q[8];
+                UNROLL for (int r = 0; r < 4; r++) g[r] = v[r*ROWS + h];
+                map_back(g, q);
+                UNROLL for (int f = 0; f < 8; f++) put(to + (f*COUT + o)*step + UP(K - 1) + ROWS*j + h*V, q[f]);
+            }
         }
     }
 }
@@ -144,7 +147,7 @@ static void film_rows(const float *e, float *late, float *dx, size s, int y, int
 
 # %% ../nbs/02m_winograd.ipynb #c09f480a
 LINES = r'''
-enum { BAND = 1 << 17 }; /* numbers in the lines of the tiles that are side by side */
+enum { BAND = 1 << 16 }; /* numbers in the lines of the tiles that are side by side */
 static int band(size s) { int n = BAND/(8*(COUT*s.gs + CIN*s.xs)); return n < 1 ? 1 : n < tiles(s) ? n : tiles(s); }
 
 /* of one film, from n tiles side by side, `most` at most; sums as in `products`: (8, COUT/GB, CIN, PART) */
@@ -164,7 +167,7 @@ static void line_gradient(const float *q, const float *w, float *e, size s, int 
 FEWER_BACKWARD = r'''
 size_t backward_room(int h, int w) {
     size s = sizes(h, w);
-    return (size_t)(CIN*h + 1)*s.xs + (size_t)band(s)*8*(CIN*s.xs + COUT*s.gs) + 4*(UP(s.ow) + V) + 2*V + 12*CIN*UP(w) + COUT*V;
+    return (size_t)(CIN*h + 1)*s.xs + (size_t)band(s)*8*(CIN*s.xs + COUT*s.gs) + V + 12*CIN*UP(w) + COUT*V;
 }
 
 /* dw: (films, 8, COUT/GB, CIN, PART), zeros; db: (films, COUT); dx may be null */
@@ -174,7 +177,7 @@ void backward(const float *gy, const uint8_t *m, const float *x, const float *w,
     #pragma omp parallel for schedule(static) num_threads(threads)
     for (int n = 0; n < films; n++) {
         float *padded = rooms + thread()*backward_room(h, width), *zeros = padded + (size_t)CIN*h*s.xs, *d = zeros + s.xs, *q = d + (size_t)most*8*CIN*s.xs;
-        float *rows = q + (size_t)most*8*COUT*s.gs, *e = rows + 4*(UP(s.ow) + V) + 2*V, *late = e + 8*CIN*ld, *to = dx + (dx ? (size_t)n*CIN*h*width : 0);
+        float *e = q + (size_t)most*8*COUT*s.gs + V, *late = e + 8*CIN*ld, *to = dx + (dx ? (size_t)n*CIN*h*width : 0);
         vec *biases = (vec *)(late + 4*CIN*ld);
         size_t out = (size_t)n*COUT*s.ph*s.pw;
         memset(late, 0, 4*(4*CIN*ld + COUT*V));
@@ -182,7 +185,7 @@ void backward(const float *gy, const uint8_t *m, const float *x, const float *w,
         for (int t = 0; t < count; t++) {
             int i = t%most;
             film_tile(padded, zeros, d + i*s.xs, s, t, most*s.xs);
-            map_tile(gy + out, m + out, rows, q + i*s.gs, biases, s, t, most*s.gs);
+            map_tile(gy + out, m + out, q + i*s.gs, biases, s, t, most*s.gs);
             if (i == most - 1 || t == count - 1) tap_gradient(q, d, dw + (size_t)n*8*COUT/GB*CIN*PART, s, i + 1, most);
             if (dx) { line_gradient(q + i*s.gs, w, e, s, ld, most); film_rows(e, late, to, s, 4*t, ld); }
         }

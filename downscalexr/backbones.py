@@ -65,7 +65,7 @@ def pooled_head(channels: int, # of the last map
 
 # %% ../nbs/02i_backbones.ipynb #eeaae3b4
 class BlockedLinear(torch.autograd.Function):
-    "A linear layer whose weight gradient is computed in blocks of columns."
+    "A linear layer whose gradients are computed in blocks of columns."
     @staticmethod
     def forward(ctx, x, weight, bias):
         ctx.save_for_backward(x, weight)
@@ -75,9 +75,11 @@ class BlockedLinear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, g):
         x, weight = ctx.saved_tensors
-        dw, gt = torch.empty_like(weight), g.t()
+        dw, gt, dx = torch.empty_like(weight), g.t(), torch.empty_like(x) if ctx.needs_input_grad[0] else None
         for i in range(0, weight.shape[1], 4096): torch.mm(gt, x[:, i:i+4096], out=dw[:, i:i+4096])
-        return g @ weight if ctx.needs_input_grad[0] else None, dw, g.sum(0)
+        if dx is not None:
+            for i in range(0, weight.shape[1], 1024): torch.mm(g, weight[:, i:i+1024], out=dx[:, i:i+1024])
+        return dx, dw, g.sum(0)
 
 class WideLinear(nn.Linear):
     "A linear layer with very many inputs."

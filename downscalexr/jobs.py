@@ -78,10 +78,11 @@ def reason(e: Exception, # what papermill or we raised
 # %% ../nbs/03f_jobs.ipynb #53b5eb45
 def pin_threads(n: int, # CPU threads; 0: all cores
                ):
-    "Give kernels started from here this many threads, and the allocator's defaults."
+    "Give kernels started from here this many threads, and the allocator's defaults, with large pages where the system has them."
     for name in PINS:
         if os.environ.get(name) != (wanted := str(n or os.cpu_count())): os.environ[name] = wanted
     for name in ('MALLOC_TRIM_THRESHOLD_', 'IN_TEST'): os.environ.pop(name, None) # under nbdev_test 03_train would shrink the run
+    os.environ.setdefault('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
 
 def run_notebook(job: dict, # from `grid.make_jobs`
                  folder: Path, # the job's, its lock held

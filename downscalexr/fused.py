@@ -96,7 +96,10 @@ INLINE vec pooled(const vec *v, uint8_t *m) {
     put_bytes(m, k);
     return y;
 }
+'''
 
+# %% ../nbs/02l_fused.ipynb #8baba4ed
+POOLING += r'''
 /* the same, kept at y and m: n windows, V or, in a map so narrow, fewer */
 INLINE void pool(const vec *v, float *y, uint8_t *m, int n) {
     uint8_t k[V];

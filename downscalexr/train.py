@@ -32,6 +32,7 @@ from .models import build_model, check_model, macs, n_parameters, size_mib
 from .recipe import CLASS_WEIGHTS, PRECISIONS, SCHEDULES, averaged, backward, cast, learning_rate, loss_function, part_size
 from .sources import split_classes
 from .sync import Mirror
+from .wide import step_in_backward
 
 # %% ../nbs/03_train.ipynb #5549e258
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ class Training:
         self.net = SimpleNamespace(features=torch.compile(model.features), head=torch.compile(model.head)) if cfg.compile else model
         self.optimiser = torch.optim.Adam(model.parameters(), lr=cfg.lr, weight_decay=cfg.weight_decay, fused=True)
         self.ema, self.scaler = averaged(model, cfg.ema), torch.amp.GradScaler(device, enabled=cfg.precision == 'fp16')
+        if not cfg.clip: step_in_backward(model, self.optimiser) # clipping needs all gradients before a step
         self.loss, self.part = loss_function(split.labels, cfg.class_weight, cfg.label_smoothing), part_size(model, cfg.image_size, cfg.batch_size)
         self.steps, self.progress, self.best = math.ceil(len(split)/cfg.batch_size), Progress(), None
 

@@ -24,6 +24,7 @@ from .data import Split, Splits, load_splits
 from .downsample import ORIGINAL
 from .models import build_model, n_parameters, walk
 from .train import Training, TrainConfig, prepare, train_step
+from .wide import WideLinear
 
 # %% ../nbs/04c_training_speed.ipynb #07df8789
 class PlainFilms(Dataset):
@@ -206,7 +207,8 @@ def step_work(downsample: str, # 'avgpool', 'maxpool' or 'strided'
     rows = walk(model, image_size, 'cpu')
     convs, linear = ([m for _, layer, _, m in rows if isinstance(layer, kind)] for kind in (nn.Conv2d, nn.Linear))
     pooled = [np.prod(shape) for name, _, shape, _ in rows if name.endswith('down')]
-    work = {'convolution': (2*batch_size*(3*sum(convs) - convs[0])/1e9, 'gflops'), 'linear layers': (6*batch_size*sum(linear)/1e9, 'gflops'), 'optimiser': (7*4*n_parameters(model)/1e9, 'gb_s')}
+    stepped = n_parameters(model) - sum(m.weight.numel() for m in model.modules() if isinstance(m, WideLinear) and m.in_features >= m.least)
+    work = {'convolution': (2*batch_size*(3*sum(convs) - convs[0])/1e9, 'gflops'), 'linear layers': (6*batch_size*sum(linear)/1e9, 'gflops'), 'optimiser': (7*4*stepped/1e9, 'gb_s')}
     return work | ({'pooling': (2*4*batch_size*5*float(sum(pooled))/1e9, 'gb_s')} if pooled else {})
 
 # %% ../nbs/04c_training_speed.ipynb #4a3a4082

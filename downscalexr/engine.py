@@ -189,7 +189,7 @@ def run_jobs(jobs: list[dict], # in the order they should start
                 if (now := time.monotonic()) > asked + (2 if sys.stderr.isatty() else 30): # a log gets a line now and then
                     asked = now
                     bar.set_postfix(running=running(client), failed=len(failed))
-                if not batch: time.sleep(.1)
+                if not batch: time.sleep(.3)
         except (KeyboardInterrupt, SystemExit): withdraw(client, left); raise
     return failed
 

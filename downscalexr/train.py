@@ -226,7 +226,7 @@ def train_epoch(t: Training, # changed
     if not p.step: seed_everything(derive_seed(cfg.seed, 'layers', p.epoch + 1)) # for operators that draw in training
     walk = batches(t.split, cfg.batch_size, t.device, cfg.seed, p.epoch + 1, start=p.step)
     before = p.seconds
-    for x, y in tqdm(walk, total=t.steps, initial=p.step, desc=f'epoch {p.epoch + 1}', leave=False):
+    for x, y in tqdm(walk, total=t.steps, initial=p.step, desc=f'epoch {p.epoch + 1}', leave=False, mininterval=1): # each redraw is a message that papermill has to read
         value = train_step(t, x, y)
         p.loss_sum, p.step, p.seconds = p.loss_sum + value*len(y), p.step + 1, before + time.perf_counter() - start
         if watch: watch(p.epoch + p.step/t.steps, value)

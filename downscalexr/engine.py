@@ -88,7 +88,8 @@ def local_cluster(jobs: list[dict], # from `grid.make_jobs`
     quiet(log := home()/'runs'/'study.log')
     if dashboard and importlib.util.find_spec('bokeh') is None: raise ValueError('--dashboard needs bokeh: pip install "downscalexr[cluster]".')
     scheduler = dict(cls=Scheduler, options=dict(host='127.0.0.1', port=0, dashboard=dashboard, dashboard_address='127.0.0.1:0' if dashboard else None))
-    with dask.config.set({'distributed.scheduler.worker-saturation': 1.0}), SpecCluster(workers=worker_spec(jobs, workers, gpu_count() if gpus is None else gpus), scheduler=scheduler) as cluster:
+    options = {'distributed.scheduler.worker-saturation': 1.0, 'distributed.worker.profile.enabled': False} # no look at every thread each 10 ms: kernels want the processor
+    with dask.config.set(options), SpecCluster(workers=worker_spec(jobs, workers, gpu_count() if gpus is None else gpus), scheduler=scheduler) as cluster:
         with Client(cluster, set_as_default=False) as client: client.register_plugin(Apart(str(log)))
         yield cluster
 

@@ -8,7 +8,7 @@ __all__ = ['ARCHS', 'Block', 'conv_block', 'Network', 'pooled_head', 'LeNet', 'R
 
 # %% ../nbs/02i_backbones.ipynb #a1eafd82
 from collections import OrderedDict
-import torch, torch.nn.functional as F
+import torch
 from torch import nn
 from .downsample import StridedConv2d, get_operator, make_downsample
 from .fused import POOLS, can_fuse, fused_block

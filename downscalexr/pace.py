@@ -207,7 +207,7 @@ def step_work(downsample: str, # 'avgpool', 'maxpool' or 'strided'
     rows = walk(model, image_size, 'cpu')
     convs, linear = ([m for _, layer, _, m in rows if isinstance(layer, kind)] for kind in (nn.Conv2d, nn.Linear))
     pooled = [np.prod(shape) for name, _, shape, _ in rows if name.endswith('down')]
-    stepped = n_parameters(model) - sum(m.weight.numel() for m in model.modules() if isinstance(m, WideLinear) and m.in_features >= m.least)
+    stepped = n_parameters(model) - sum(m.weight.numel() for m in model.modules() if isinstance(m, WideLinear) and m.wide)
     work = {'convolution': (2*batch_size*(3*sum(convs) - convs[0])/1e9, 'gflops'), 'linear layers': (6*batch_size*sum(linear)/1e9, 'gflops'), 'optimiser': (7*4*stepped/1e9, 'gb_s')}
     return work | ({'pooling': (2*4*batch_size*5*float(sum(pooled))/1e9, 'gb_s')} if pooled else {})
 

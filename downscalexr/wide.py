@@ -105,8 +105,12 @@ class WideLinear(nn.Linear):
     least = 8192 # inputs from which on it is worth it
     step = None # set by `step_in_backward`
 
+    @property
+    def wide(self) -> bool: # True: worth it, and its columns fill registers
+        return self.in_features >= self.least and self.in_features % 16 == 0
+
     def forward(self, x: torch.Tensor) -> torch.Tensor: # (N, in_features) → (N, out_features)
-        plain = self.in_features >= self.least and self.in_features % 16 == 0 and self.weight.is_contiguous() and is_plain_training(self.weight)
+        plain = self.wide and self.weight.is_contiguous() and is_plain_training(self.weight)
         if not plain or x.dim() != 2 or not x.dtype == self.weight.dtype == torch.float32 or load_kernels(SUMS + COLUMNS) is None: return super().forward(x)
         return WideLinearProduct.apply(x, self.weight, self.bias, self.step)
 

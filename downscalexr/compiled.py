@@ -40,7 +40,6 @@ int omp_get_thread_num(void);
 #else
 #define thread() (size_t)0
 #endif
-#define SINGLY __asm__ volatile("") /* in a loop: no vectors, since gathering eight numbers takes longer than loading each */
 '''
 
 

@@ -153,9 +153,11 @@ def stop(names: list[str], # jobs whose driver was stopped
     here = [n for n in names if n in _mine]
     for n in here:
         _mine[n] = True
+        for pid in copies(): # no children of this process
+            with suppress(OSError): os.kill(pid, signal.SIGTERM)
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
-                if child.pid in copies() or 'ipykernel_launcher' in ' '.join(child.cmdline()): child.send_signal(signal.SIGTERM)
+                if 'ipykernel_launcher' in ' '.join(child.cmdline()): child.send_signal(signal.SIGTERM)
     return here
 
 # %% ../nbs/03f_jobs.ipynb #b808e354

@@ -142,13 +142,14 @@ def template(listener: int, # a listening socket
                 with suppress(OSError): caller.sendall((json.dumps(dict(pid=os.getpid(), conditions=mine)) + '\n').encode()); serve(caller.detach())
                 return
             caller.close()
+        shutil.rmtree(os.path.dirname(listening.getsockname()), ignore_errors=True) # a driver that was killed could not
 
 @contextmanager
 def templated(env: dict, # of a run
              ):
     "Have a template ready for this machine's workers as long as the block lasts."
     if sys.platform != 'linux': yield; return
-    with tempfile.TemporaryDirectory(prefix='downscalexr-') as folder, socket.socket(socket.AF_UNIX) as listening:
+    with tempfile.TemporaryDirectory(prefix='downscalexr-', ignore_cleanup_errors=True) as folder, socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path := f'{folder}/template'); listening.listen()
         here, there = socket.socketpair()
         with there: process = subprocess.Popen(**command('template', listening.fileno(), there.fileno()), env=env)

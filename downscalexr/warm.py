@@ -74,13 +74,13 @@ class Server:
     "The process that kernels are copied from: itself a copy of the driver's template, or this worker's own."
     def __init__(self):
         self.conditions, self.process = conditions(), None
-        if self.call(os.environ.get('DOWNSCALEXR_TEMPLATE')): return
+        if (path := os.environ.get('DOWNSCALEXR_TEMPLATE')) and self.call(path): return
         self.line, there = socket.socketpair()
         with there: self.process = subprocess.Popen(**command('preload(); serve', there.fileno()))
         self.lines, self.pid = self.line.makefile('rw'), self.process.pid
 
-    def call(self, path: str|None) -> bool: # True: the template there has made a copy that fits
-        with suppress(OSError, ValueError, TypeError):
+    def call(self, path: str) -> bool: # True: the template there has made a copy that fits
+        with suppress(OSError, ValueError):
             self.line = socket.socket(socket.AF_UNIX)
             self.line.settimeout(60); self.line.connect(path)
             self.lines = self.line.makefile('rw')

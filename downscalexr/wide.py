@@ -19,25 +19,25 @@ SUMS = r'''
 enum { FEW = 6, WIDE = REGISTERS == 32 ? 4 : 2 }; /* rows of a tile, registers of its columns: all sums, one row of the other factor and a number stay in registers */
 typedef struct { float decay, fresh, keep, square, size, root, tiny; } adam; /* as `adam_step` has them */
 
-/* n rows and k registers of columns of a product; a: its terms `as` apart, its rows `ar`; b: terms `bs` apart; to: rows `ld` apart */
-INLINE void sums(const float *a, int as, int ar, const float *b, size_t bs, int terms, float *to, size_t ld, const int n, const int k) {
+/* n rows and k registers of columns of a product; a: its terms `as` apart, its rows `ar`; b: term t is row which[t], rows ld apart; to: rows `gap` apart */
+INLINE void sums(const float *a, int as, int ar, const float *b, const int *which, size_t ld, int terms, float *to, size_t gap, const int n, const int k) {
     vec s[FEW][WIDE];
     UNROLL for (int i = 0; i < n; i++) UNROLL for (int j = 0; j < k; j++) s[i][j] = (vec){};
     for (int t = 0; t < terms; t++) {
         vec u[WIDE];
-        UNROLL for (int j = 0; j < k; j++) { u[j] = at(b + t*bs + j*V); HELD(u[j]); }
+        UNROLL for (int j = 0; j < k; j++) { u[j] = at(b + which[t]*ld + j*V); HELD(u[j]); }
         UNROLL for (int i = 0; i < n; i++) UNROLL for (int j = 0; j < k; j++) s[i][j] += a[t*as + i*ar]*u[j];
     }
-    UNROLL for (int i = 0; i < n; i++) UNROLL for (int j = 0; j < k; j++) put(to + i*ld + j*V, s[i][j]);
+    UNROLL for (int i = 0; i < n; i++) UNROLL for (int j = 0; j < k; j++) put(to + i*gap + j*V, s[i][j]);
 }
 
 /* as many of the rows that are left as a tile has, or fewer: how many */
-INLINE int some(const float *a, int as, int ar, const float *b, size_t bs, int terms, float *to, size_t ld, int left, const int k) {
+INLINE int some(const float *a, int as, int ar, const float *b, const int *which, size_t ld, int terms, float *to, size_t gap, int left, const int k) {
     int n = left >= FEW ? FEW : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    if (n == FEW) sums(a, as, ar, b, bs, terms, to, ld, FEW, k);
-    else if (n == 4) sums(a, as, ar, b, bs, terms, to, ld, 4, k);
-    else if (n == 2) sums(a, as, ar, b, bs, terms, to, ld, 2, k);
-    else sums(a, as, ar, b, bs, terms, to, ld, 1, k);
+    if (n == FEW) sums(a, as, ar, b, which, ld, terms, to, gap, FEW, k);
+    else if (n == 4) sums(a, as, ar, b, which, ld, terms, to, gap, 4, k);
+    else if (n == 2) sums(a, as, ar, b, which, ld, terms, to, gap, 2, k);
+    else sums(a, as, ar, b, which, ld, terms, to, gap, 1, k);
     return n;
 }
 
@@ -54,29 +54,41 @@ INLINE void adam_row(const float *restrict g, float *restrict w, float *restrict
 # %% ../nbs/02n_wide.ipynb #30ab11fc
 COLUMNS = r'''
 /* k registers of columns; arrays from their first on, `next`: how far it is to the columns that follow, 0 for none */
-INLINE void columns(const float *g, const float *x, float *w, float *dw, float *m, float *v, float *dx, const adam *c, int films, int outs, size_t ld, int next, const int k) {
+INLINE void columns(const float *g, const int *rows, const int *all, const float *x, float *w, float *dw, float *m, float *v, float *dx, const adam *c, int films, int live, size_t ld, int next, const int k) {
     float kept[FEW*WIDE*V];
     if (next) for (int i = 0; i < films; i++) for (int j = 0; j < k*V; j += 16) { __builtin_prefetch(x + i*ld + next + j); if (dx) __builtin_prefetch(dx + i*ld + next + j, 1); }
-    if (dx) for (int i = 0; i < films;) i += some(g + (size_t)i*outs, 1, outs, w, ld, outs, dx + i*ld, ld, films - i, k);
-    for (int i = 0, n; i < outs; i += n) {
-        n = some(g + i, outs, 1, x, ld, films, c ? kept : dw + i*ld, c ? k*V : ld, outs - i, k);
-        for (int r = i; r < i + n; r++) {
-            size_t row = r*ld;
+    if (dx) for (int i = 0; i < films;) i += some(g + (size_t)i*live, 1, live, w, rows, ld, live, dx + i*ld, ld, films - i, k);
+    for (int i = 0, n; i < live; i += n) {
+        n = some(g + i, live, 1, x, all, ld, films, kept, k*V, live - i, k);
+        for (int r = 0; r < n; r++) {
+            size_t row = rows[i + r]*ld;
             if (next) for (int j = 0; j < k*V; j += 16) { size_t to = row + next + j; __builtin_prefetch(w + to, 1); if (c) { __builtin_prefetch(m + to, 1); __builtin_prefetch(v + to, 1); } else __builtin_prefetch(dw + to, 1); }
-            if (c) adam_row(kept + (r - i)*k*V, w + row, m + row, v + row, k*V, *c);
+            if (c) adam_row(kept + r*k*V, w + row, m + row, v + row, k*V, *c); else memcpy(dw + row, kept + r*k*V, 4*k*V);
         }
     }
 }
 
-/* g: (films, outs); x, dx: (films, ins); w, dw, m, v: (outs, ins); ins divisible by V. With `how` a step of Adam on w, m, v; without, dw; dx may be null */
-void wide_back(const float *g, const float *x, float *w, float *dw, float *m, float *v, float *dx, const adam *how, int films, int outs, int ins, int threads) {
-    int whole = ins/(WIDE*V);
+/* a step of n weights without a gradient */
+static void without(float *w, float *m, float *v, int n, adam c) {
+    static const float none[V];
+    for (int j = 0; j < n; j += V) adam_row(none, w + j, m + j, v + j, V, c);
+}
+
+/* g: (films, live), of the outputs rows[0] to rows[live - 1]; the others have no gradient; x, dx: (films, ins); w, dw, m, v: (outs, ins); ins divisible by V. With `how` a step of Adam on w, m, v; without, dw; dx may be null */
+void wide_back(const float *g, const int *rows, const float *x, float *w, float *dw, float *m, float *v, float *dx, const adam *how, int films, int live, int outs, int ins, int threads) {
+    int whole = ins/(WIDE*V), all[films];
+    for (int i = 0; i < films; i++) all[i] = i;
     #pragma omp parallel for schedule(static) num_threads(threads)
     for (int i = 0; i < whole; i++) {
         size_t j = (size_t)i*WIDE*V;
-        columns(g, x + j, w + j, dw + j, m + j, v + j, dx ? dx + j : dx, how, films, outs, ins, i + 1 < whole ? WIDE*V : 0, WIDE);
+        columns(g, rows, all, x + j, w + j, dw + j, m + j, v + j, dx ? dx + j : dx, how, films, live, ins, i + 1 < whole ? WIDE*V : 0, WIDE);
     }
-    for (int j = whole*WIDE*V; j < ins; j += V) columns(g, x + j, w + j, dw + j, m + j, v + j, dx ? dx + j : dx, how, films, outs, ins, 0, 1);
+    for (int j = whole*WIDE*V; j < ins; j += V) columns(g, rows, all, x + j, w + j, dw + j, m + j, v + j, dx ? dx + j : dx, how, films, live, ins, 0, 1);
+    #pragma omp parallel for schedule(static) num_threads(threads)
+    for (int i = live; i < outs; i++) {
+        size_t row = (size_t)rows[i]*ins;
+        if (how) without(w + row, m + row, v + row, ins, *how); else memset(dw + row, 0, 4*(size_t)ins);
+    }
 }
 '''
 
@@ -95,7 +107,9 @@ class WideLinearProduct(torch.autograd.Function):
         (x, weight), g = ctx.saved_tensors, g.contiguous()
         how, first, second = ctx.step and ctx.step(weight) or (None, None, None)
         dw, dx = torch.empty_like(weight) if how is None else None, torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        load_kernels(SUMS + COLUMNS).wide_back(*addresses(g, x, weight, dw, first, second, dx, how), len(x), *weight.shape, torch.get_num_threads())
+        live = g.any(0)
+        rows, some = (~live).int().argsort(stable=True).int(), g[:, live].contiguous() # rows with a gradient first
+        load_kernels(SUMS + COLUMNS).wide_back(*addresses(some, rows, x, weight, dw, first, second, dx, how), len(x), some.shape[1], *weight.shape, torch.get_num_threads())
         if dw is None: increment_version(weight)
         return dx, dw, g.sum(0), None
 

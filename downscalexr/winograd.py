@@ -170,11 +170,11 @@ size_t backward_room(int h, int w) {
     return (size_t)(CIN*h + 1)*s.xs + (size_t)band(s)*8*(CIN*s.xs + COUT*s.gs) + V + 12*CIN*UP(w) + COUT*V;
 }
 
-/* dw: (films, 8, COUT/GB, CIN, PART), zeros; db: (films, COUT); dx may be null */
+/* dw: (films/GROUP, 8, COUT/GB, CIN, PART), zeros; db: (films, COUT); dx may be null */
 void backward(const float *gy, const uint8_t *m, const float *x, const float *w, float *dw, float *db, float *dx, float *rooms, int films, int h, int width, int threads) {
     size s = sizes(h, width);
     int ld = UP(width), count = tiles(s), most = band(s);
-    #pragma omp parallel for schedule(static) num_threads(threads)
+    #pragma omp parallel for schedule(static, GROUP) num_threads(threads)
     for (int n = 0; n < films; n++) {
         float *padded = rooms + thread()*backward_room(h, width), *zeros = padded + (size_t)CIN*h*s.xs, *d = zeros + s.xs, *q = d + (size_t)most*8*CIN*s.xs;
         float *e = q + (size_t)most*8*COUT*s.gs + V, *late = e + 8*CIN*ld, *to = dx + (dx ? (size_t)n*CIN*h*width : 0);
@@ -186,7 +186,7 @@ void backward(const float *gy, const uint8_t *m, const float *x, const float *w,
             int i = t%most;
             film_tile(padded, zeros, d + i*s.xs, s, t, most*s.xs);
             map_tile(gy + out, m + out, q + i*s.gs, biases, s, t, most*s.gs);
-            if (i == most - 1 || t == count - 1) tap_gradient(q, d, dw + (size_t)n*8*COUT/GB*CIN*PART, s, i + 1, most);
+            if (i == most - 1 || t == count - 1) tap_gradient(q, d, dw + (size_t)n/GROUP*8*COUT/GB*CIN*PART, s, i + 1, most);
             if (dx) { line_gradient(q + i*s.gs, w, e, s, ld, most); film_rows(e, late, to, s, 4*t, ld); }
         }
         for (int o = 0; o < COUT; o++) db[n*COUT + o] = total(biases[o]);
@@ -199,4 +199,5 @@ void backward(const float *gy, const uint8_t *m, const float *x, const float *w,
 '''
 
 # %% ../nbs/02m_winograd.ipynb #5d893da7
-FEWER = TRANSFORMS + FILM + FEWER_FORWARD + MAP + LINES + FEWER_BACKWARD # behind the parts of `fused` that both ways share
+FEWER = TRANSFORMS + FILM + FEWER_FORWARD # behind the parts of `fused` that both ways share
+FEWER_BACKWARD = MAP + LINES + FEWER_BACKWARD

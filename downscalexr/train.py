@@ -20,7 +20,7 @@ from torch import nn
 from tqdm.auto import tqdm
 from .batches import batches
 from .compiled import use_kernels, with_kernels
-from .checkpoint import Stopped, latest_checkpoint, rng_state, seed_everything, set_rng_state, stoppable, tell, write_checkpoint
+from .checkpoint import Checkpoints, Stopped, latest_checkpoint, rng_state, seed_everything, set_rng_state, stoppable, tell
 from .core import append_jsonl, atomic_write, code_version, derive_seed, environment, home, jsonable, keep_freed_memory, publish, read_json, read_jsonl, sha256_file, shown, write_json
 from .audit import DUPLICATES
 from .curves import LivePlot, plot_history, plot_scores
@@ -291,22 +291,24 @@ def fit(model: nn.Module, # initial weights
     "Train with early stopping on the validation AUC; checkpoints are left in the folder."
     key, t = job_key(cfg, splits.fingerprint), Training(model, cfg, splits.train, device)
     take_up(t, folder, key)
-    p, save, live = t.progress, lambda: write_checkpoint(folder/'checkpoints', dict(t.state(), key=key)), LivePlot(folder, cfg) if cfg.live else None
+    p, live = t.progress, LivePlot(folder, cfg) if cfg.live else None
     bar = tqdm(total=cfg.epochs, initial=p.epoch, desc=f'{cfg.downsample} seed {cfg.seed}', unit='epoch')
-    while p.epoch < cfg.epochs and p.epoch - p.best_epoch < cfg.patience:
-        if not train_epoch(t, stop, live): save(); break
-        start = time.perf_counter()
-        row = dict(epoch=p.epoch + 1, train_loss=p.loss_sum/len(splits.train), **validate(t.judged, splits.val, device))
-        if row['val_auroc'] > p.best_auroc: # never where it is undefined
-            p.best_epoch, p.best_auroc = p.epoch + 1, float(row['val_auroc'])
-            t.best = {k: v.detach().cpu().clone() for k, v in t.judged.state_dict().items()}
-        row['seconds'] = round(p.seconds + time.perf_counter() - start, 3)
-        p.epoch, p.step, p.loss_sum, p.seconds = p.epoch + 1, 0, 0., 0.
-        append_jsonl(folder/'history.jsonl', dict(row, time_ms=time.time_ns()//10**6))
-        save()
-        log(row, p.epoch)
-        bar.update(); bar.set_postfix(loss=f'{row["train_loss"]:.3f}', val_auroc=f'{row["val_auroc"]:.3f}')
-        if stop(): break
+    with Checkpoints(folder/'checkpoints') as checkpoints:
+        save = lambda: checkpoints.write(dict(t.state(), key=key))
+        while p.epoch < cfg.epochs and p.epoch - p.best_epoch < cfg.patience:
+            if not train_epoch(t, stop, live): save(); break
+            start = time.perf_counter()
+            row = dict(epoch=p.epoch + 1, train_loss=p.loss_sum/len(splits.train), **validate(t.judged, splits.val, device))
+            if row['val_auroc'] > p.best_auroc: # never where it is undefined
+                p.best_epoch, p.best_auroc = p.epoch + 1, float(row['val_auroc'])
+                t.best = {k: v.detach().cpu().clone() for k, v in t.judged.state_dict().items()}
+            row['seconds'] = round(p.seconds + time.perf_counter() - start, 3)
+            p.epoch, p.step, p.loss_sum, p.seconds = p.epoch + 1, 0, 0., 0.
+            append_jsonl(folder/'history.jsonl', dict(row, time_ms=time.time_ns()//10**6))
+            save()
+            log(row, p.epoch)
+            bar.update(); bar.set_postfix(loss=f'{row["train_loss"]:.3f}', val_auroc=f'{row["val_auroc"]:.3f}')
+            if stop(): break
     bar.close()
     if live: live.draw()
     return t

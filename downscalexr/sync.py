@@ -80,8 +80,10 @@ def notebook_page(folder: Path, # with an executed notebook.ipynb
     page, mark = folder/'notebook.html', f'<!-- notebook.ipynb {sha256_file(folder/"notebook.ipynb")} -->\n'
     if page.exists() and page.read_text(encoding='utf-8').endswith(mark): return page
     from nbconvert import HTMLExporter
+    from nbconvert.filters import clean_html
     nowhere = {name: '' for name in ('mathjax_url', 'require_js_url', 'jquery_url', 'mermaid_js_url', 'mermaid_layout_elk_js_url', 'widget_renderer_url') if name in HTMLExporter.class_trait_names()}
-    text = HTMLExporter(embed_images=True, **nowhere).from_filename(str(folder/'notebook.ipynb'))[0]
+    checked = lambda html: html if html.lstrip().startswith('<div class="highlight') else clean_html(html) # Pygments escapes what it colours, and looking again takes half the time
+    text = HTMLExporter(embed_images=True, filters=dict(clean_html=checked), **nowhere).from_filename(str(folder/'notebook.ipynb'))[0]
     return atomic_write(page, text.replace('<script src=""></script>', '').replace('<script src=""> </script>', '') + mark)
 
 # %% ../nbs/00c_sync.ipynb #38f0e74f

@@ -20,7 +20,14 @@ def tap_matrix() -> torch.Tensor: # float32 (8, 5), not to be changed
     return torch.tensor(np.vstack([p[:, None]**np.arange(5)/np.array(apart)[:, None], np.eye(5)[-1]]), dtype=torch.float32)
 
 # %% ../nbs/02m_winograd.ipynb #00ee069a
-TRANSFORMS = r'''
+TRANSFORMS = 'static const float G[8][5] = {' + ', '.join('{' + ', '.join(f'{v:.9g}' for v in row) + '}' for row in tap_matrix().tolist()) + '};' + r'''
+enum { LINES = 8 };
+static void to_lines(const float *w, float *to) { /* G times a kernel, (5, K) to (8, K) */
+    for (int f = 0; f < 8; f++) for (int k = 0; k < K; k++) { float sum = 0; for (int j = 0; j < 5; j++) sum += G[f][j]*w[j*K + k]; to[f*K + k] = sum; }
+}
+static void from_lines(const float *t, float *to) { /* its transpose */
+    for (int j = 0; j < 5; j++) for (int k = 0; k < K; k++) { float sum = 0; for (int f = 0; f < 8; f++) sum += G[f][j]*t[f*K + k]; to[j*K + k] = sum; }
+}
 INLINE void film_side(const vec *d, vec *to) { /* eight rows of the film */
     vec even = d[2] + d[6] - 4.25f*d[4], odd = d[1] + d[5] - 4.25f*d[3];
     to[0] = (d[0] - d[6]) + 5.25f*(d[4] - d[2]); to[7] = (d[7] - d[1]) + 5.25f*(d[3] - d[5]);
@@ -87,11 +94,12 @@ static void map_pooled(const float *products, float bias, float *y, uint8_t *m, 
 FEWER_FORWARD = r'''
 size_t forward_room(int h, int w) { size s = sizes(h, w); return (size_t)(CIN*h + 1 + 8*CIN)*s.xs + 8*OB*UP(s.ow) + 2*V; }
 
-/* w: (COUT/OB, 8, CIN, K, OB) */
+/* as in `FORWARD`; taps: (COUT/OB, 8, CIN, K, OB) */
 void forward(const float *x, const float *w, const float *b, float *y, uint8_t *m, float *rooms, int films, int h, int width, int threads) {
     size s = sizes(h, width);
     int ld = UP(s.ow);
     static const float none[OB];
+    w = taps_forward(w, rooms + threads*forward_room(h, width));
     #pragma omp parallel for schedule(static) num_threads(threads)
     for (int n = 0; n < films; n++) {
         float *padded = rooms + thread()*forward_room(h, width), *zeros = padded + (size_t)CIN*h*s.xs, *d = zeros + s.xs, *lines = d + 8*CIN*s.xs;
@@ -165,15 +173,18 @@ static void line_gradient(const float *q, const float *w, float *e, size s, int 
 
 # %% ../nbs/02m_winograd.ipynb #6655f541
 FEWER_BACKWARD = r'''
+size_t shared_room(int films) { return parts_room(films); }
 size_t backward_room(int h, int w) {
     size s = sizes(h, w);
     return (size_t)(CIN*h + 1)*s.xs + (size_t)band(s)*8*(CIN*s.xs + COUT*s.gs) + V + 12*CIN*UP(w) + COUT*V;
 }
 
-/* dw: (films/GROUP, 8, COUT/GB, CIN, PART), zeros; db: (films, COUT); dx may be null */
+/* as in `BACKWARD`; taps: (CIN/CB, 8, COUT, K, CB) */
 void backward(const float *gy, const uint8_t *m, const float *x, const float *w, float *dw, float *db, float *dx, float *rooms, int films, int h, int width, int threads) {
     size s = sizes(h, width);
     int ld = UP(width), count = tiles(s), most = band(s);
+    float *all = rooms + threads*backward_room(h, width), *sums = parts(all, films), *ends = sums + groups(films)*SUM;
+    w = taps_backward(w, all);
     #pragma omp parallel for schedule(static, GROUP) num_threads(threads)
     for (int n = 0; n < films; n++) {
         float *padded = rooms + thread()*backward_room(h, width), *zeros = padded + (size_t)CIN*h*s.xs, *d = zeros + s.xs, *q = d + (size_t)most*8*CIN*s.xs;
@@ -186,18 +197,20 @@ void backward(const float *gy, const uint8_t *m, const float *x, const float *w,
             int i = t%most;
             film_tile(padded, zeros, d + i*s.xs, s, t, most*s.xs);
             map_tile(gy + out, m + out, q + i*s.gs, biases, s, t, most*s.gs);
-            if (i == most - 1 || t == count - 1) tap_gradient(q, d, dw + (size_t)n/GROUP*8*COUT/GB*CIN*PART, s, i + 1, most);
+            if (i == most - 1 || t == count - 1) tap_gradient(q, d, sums + n/GROUP*SUM, s, i + 1, most);
             if (dx) { line_gradient(q + i*s.gs, w, e, s, ld, most); film_rows(e, late, to, s, 4*t, ld); }
         }
-        for (int o = 0; o < COUT; o++) db[n*COUT + o] = total(biases[o]);
+        for (int o = 0; o < COUT; o++) ends[n*COUT + o] = total(biases[o]);
         if (dx) for (int c = 0; c < CIN; c++) for (int y = 4*count; y < h; y++) {
             if (y < 4*count + 4) memcpy(to + ((size_t)c*h + y)*width, late + (4*c + y - 4*count)*ld, 4*width);
             else memset(to + ((size_t)c*h + y)*width, 0, 4*width);
         }
     }
+    add_parts(sums, dw, films);
+    add_biases(ends, db, films);
 }
 '''
 
 # %% ../nbs/02m_winograd.ipynb #5d893da7
-FEWER = TRANSFORMS + FILM + FEWER_FORWARD # behind the parts of `fused` that both ways share
+FEWER = FILM + FEWER_FORWARD # behind `TRANSFORMS` and the parts of `fused` that both ways share
 FEWER_BACKWARD = MAP + LINES + FEWER_BACKWARD

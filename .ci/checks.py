@@ -1,6 +1,7 @@
 "All checks of `make test`, one after another; names on the command line choose some. Closes with a line `N passed, N failed`."
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -26,12 +28,20 @@ PAGES = [*NOTEBOOKS, *(ROOT/name for name in ('README.md', 'CONTRIBUTING.md', 'C
 VARIANTS = ('avgpool', 'maxpool', 'strided')
 LONGEST_S = 900  # a command that takes longer hangs
 CHECKS = []
+BESIDE = set()  # checks that need only one core and nothing another one writes: two at a time
+RUNNING = set()  # processes
 
 
 def check(f):
     "Register a check; its docstring is its title."
     CHECKS.append(f)
     return f
+
+
+def beside(f):
+    "Register a check that may run beside others of its kind."
+    BESIDE.add(f)
+    return check(f)
 
 
 def need(condition, message):
@@ -46,10 +56,12 @@ def sh(*command, cwd=ROOT, ok=True, home=None, data=False, **env) -> str:
     if data and 'DOWNSCALEXR_DATA' in os.environ: full['DOWNSCALEXR_DATA'] = os.environ['DOWNSCALEXR_DATA']
     words = [str(c) for c in command]
     with subprocess.Popen(words, cwd=cwd, env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as p:
+        RUNNING.add(p)
         try: said = p.communicate(timeout=LONGEST_S)[0]
         except BaseException:  # too long, or Ctrl-C: leave nothing running
             os.killpg(p.pid, signal.SIGKILL)
             raise
+        finally: RUNNING.discard(p)
     need((p.returncode == 0) == ok, f'exit code {p.returncode} of {" ".join(words)[:200]}\n{said[-3000:]}')
     return said
 
@@ -129,22 +141,6 @@ def broken_links(path: Path) -> list[str]:
     return [f'{path.name}: the link to {t} leads nowhere' for t in map(''.join, targets) if not re.match(r'https?:|mailto:', t) and not (path.parent/t).exists()]
 
 
-@check
-def docs():
-    "docs: YAML, navigation, links, README, and the step before Quarto"
-    quarto, link, sidebar = ROOT/'_quarto.yml', ROOT/'nbs'/'_quarto.yml', ROOT/'nbs'/'sidebar.yml'
-    workflows = sorted((ROOT/'.github'/'workflows').glob('*.yml'))
-    need([p.name for p in workflows] == ['docs.yml', 'test.yml'], '.github/workflows must hold docs.yml and test.yml')
-    for path in (quarto, sidebar, *workflows): need(isinstance(yaml.safe_load(path.read_text(encoding='utf-8')), dict), f'{path.name} is not a YAML mapping')
-    need(link.is_symlink() and os.readlink(link) == '../_quarto.yml' and link.read_text() == quarto.read_text(), 'nbs/_quarto.yml must be a link to ../_quarto.yml')
-    listed = re.findall(r'[\w/]+\.ipynb', sidebar.read_text())
-    need(sorted(listed) == [p.name for p in NOTEBOOKS], f'sidebar.yml and the notebooks differ: {sorted(set(listed) ^ {p.name for p in NOTEBOOKS}) or "one is listed twice"}')
-    faults = [fault for path in PAGES for fault in broken_links(path)]
-    need(not faults, '\n'.join(faults))
-    sh(sys.executable, ROOT/'.ci'/'readme.py', '--check')
-    processed()
-
-
 def processed():
     "Run nbdev's own step before Quarto (nbdev_proc_nbs would try to install Quarto) on a copy, and see every page come out."
     copy = copy_source('docs')
@@ -167,6 +163,22 @@ def copy_source(name: str) -> Path:
 def tests():
     "nbdev_test: every cell of every notebook that is not slow"
     sh(BIN/'nbdev_test', '--n_workers', os.cpu_count(), data=True)
+
+
+@beside
+def docs():
+    "docs: YAML, navigation, links, README, and the step before Quarto"
+    quarto, link, sidebar = ROOT/'_quarto.yml', ROOT/'nbs'/'_quarto.yml', ROOT/'nbs'/'sidebar.yml'
+    workflows = sorted((ROOT/'.github'/'workflows').glob('*.yml'))
+    need([p.name for p in workflows] == ['docs.yml', 'test.yml'], '.github/workflows must hold docs.yml and test.yml')
+    for path in (quarto, sidebar, *workflows): need(isinstance(yaml.safe_load(path.read_text(encoding='utf-8')), dict), f'{path.name} is not a YAML mapping')
+    need(link.is_symlink() and os.readlink(link) == '../_quarto.yml' and link.read_text() == quarto.read_text(), 'nbs/_quarto.yml must be a link to ../_quarto.yml')
+    listed = re.findall(r'[\w/]+\.ipynb', sidebar.read_text())
+    need(sorted(listed) == [p.name for p in NOTEBOOKS], f'sidebar.yml and the notebooks differ: {sorted(set(listed) ^ {p.name for p in NOTEBOOKS}) or "one is listed twice"}')
+    faults = [fault for path in PAGES for fault in broken_links(path)]
+    need(not faults, '\n'.join(faults))
+    sh(sys.executable, ROOT/'.ci'/'readme.py', '--check')
+    processed()
 
 
 def one_run(home: Path) -> dict:
@@ -195,7 +207,7 @@ def papermill(*words, name: str, cwd=ROOT, ok=True, out=True, data=False) -> str
 TINY = ('-p', 'image_size', '64', '-p', 'epochs', '2', '-p', 'source', 'phantom:120', '-p', 'num_threads', '1')
 
 
-@check
+@beside
 def papermill_variants():
     "papermill: every variant on the phantom at 64 px"
     for variant in VARIANTS:
@@ -215,7 +227,7 @@ class Median(Halving):
 '''
 
 
-@check
+@beside
 def papermill_plugin():
     "papermill, study, report: an operator of one's own, in a module of one's own, in another network"
     folder = SCRATCH/'own'
@@ -231,7 +243,7 @@ def papermill_plugin():
     need(list((SCRATCH/'own-study'/'runs'/'report').glob('median*.png')), 'no figure of the operator')
 
 
-@check
+@beside
 def papermill_short():
     "papermill: the short form without an output path, output captured"
     source = (ROOT/'nbs'/'03_train.ipynb').read_bytes()
@@ -241,7 +253,7 @@ def papermill_short():
     need((ROOT/'nbs'/'03_train.ipynb').read_bytes() == source, 'the source notebook was changed')
 
 
-@check
+@beside
 def papermill_stopped():
     "papermill: SIGTERM and Ctrl-C leave a checkpoint, and the same command ends with the bits of a run left alone"
     words = ['-p', 'image_size', '32', '-p', 'epochs', '40', '-p', 'patience', '40', '-p', 'source', 'phantom:120', '-p', 'num_threads', '1']
@@ -267,7 +279,7 @@ def papermill_stopped():
         need(same[0] == same[1], f'{number.name}: other predictions than a run left alone')
 
 
-@check
+@beside
 def papermill_refuses():
     "papermill: a misspelt name, an unknown variant and a wrong type fail and say what is valid"
     for words, message in ((('-p', 'downsampel', 'maxpool'), 'Valid: downsample, arch'), (('-p', 'downsample', 'maxpol'), 'avgpool, maxpool, strided'), (('-p', 'epochs', 'many'), 'epochs must be int')):
@@ -276,7 +288,7 @@ def papermill_refuses():
         need(not (SCRATCH/'refused'/'runs').exists(), f'{words} left a run behind')
 
 
-@check
+@beside
 def papermill_real():
     "papermill: one short run on the real radiographs, where they are"
     if 'DOWNSCALEXR_DATA' not in os.environ: return 'no DOWNSCALEXR_DATA here'
@@ -285,7 +297,7 @@ def papermill_real():
     need(result['data']['kind'] == 'kaggle' and sum(result['data']['counts']['test'].values()) > 0, 'these were not the real images')
 
 
-@check
+@beside
 def study():
     "study and report: three variants, nothing twice, status, dry run, table and figures"
     words = ['--image-size', '64', '--epochs', '1', '--source', 'phantom:120']
@@ -311,7 +323,7 @@ def requirements(name: str, extras: set[str]) -> list[Requirement]:
     return [r for r in wanted if not r.marker or any(r.marker.evaluate({'extra': e}) for e in {'', *extras})]
 
 
-@check
+@beside
 def pins():
     "pins: every direct and indirect package stands in constraints.txt with the version that is installed"
     lines = (line.split('#')[0].strip() for line in (ROOT/'constraints.txt').read_text().splitlines())
@@ -328,7 +340,7 @@ def pins():
     return f'ok, {len(found)} packages'
 
 
-@check
+@beside
 def wheel():
     "wheel: builds, and every module imports outside the checkout"
     copy = copy_source('wheel')
@@ -360,6 +372,23 @@ def tree():
     need(not left, 'new: ' + ', '.join(left[:20]))
 
 
+def outcome(f) -> tuple[bool, str]:
+    "Whether a check passed, and what to print of it."
+    start, passed = time.monotonic(), True
+    try: said = f() or 'ok'
+    except Exception as e: passed, said = False, f'FAILED ({f.__name__}): {e if isinstance(e, AssertionError) else repr(e)}'
+    return passed, f'{f.__doc__}\n  {said} ({time.monotonic() - start:.0f} s)'
+
+
+def outcomes(chosen: list):
+    "The outcomes of checks, in order."
+    with ThreadPoolExecutor(2) as pool:
+        while chosen:
+            together = [*itertools.takewhile(BESIDE.__contains__, chosen)] or chosen[:1]
+            yield from pool.map(outcome, together)
+            chosen = chosen[len(together):]
+
+
 def main() -> int:
     "Run the checks named on the command line, or all of them."
     names = [f.__name__ for f in CHECKS]
@@ -367,13 +396,12 @@ def main() -> int:
     chosen = [f for f in CHECKS if not sys.argv[1:] or f.__name__ in sys.argv[1:]]
     failed = 0
     try:
-        for f in chosen:
-            start = time.monotonic()
-            print(f.__doc__, flush=True)
-            try: said = f() or 'ok'
-            except Exception as e: failed, said = failed + 1, f'FAILED ({f.__name__}): {e if isinstance(e, AssertionError) else repr(e)}'
-            print(f'  {said} ({time.monotonic() - start:.0f} s)', flush=True)
-    finally: shutil.rmtree(SCRATCH, ignore_errors=True)
+        for passed, said in outcomes(chosen):
+            print(said, flush=True)
+            failed += not passed
+    finally:
+        for p in list(RUNNING): os.killpg(p.pid, signal.SIGKILL)  # after Ctrl-C
+        shutil.rmtree(SCRATCH, ignore_errors=True)
     print(f'{len(chosen) - failed} passed, {failed} failed')
     return int(failed > 0)
 

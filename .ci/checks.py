@@ -162,7 +162,8 @@ def copy_source(name: str) -> Path:
 @check
 def tests():
     "nbdev_test: every cell of every notebook that is not slow"
-    sh(BIN/'nbdev_test', '--n_workers', os.cpu_count(), data=True)
+    said = sh(BIN/'nbdev_test', '--n_workers', os.cpu_count(), '--timing', data=True)
+    return 'ok; slowest: ' + ', '.join(re.findall(r'^\S+\.ipynb: \d+ secs', said, re.MULTILINE)[:8])
 
 
 @beside

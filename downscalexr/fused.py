@@ -218,23 +218,18 @@ TAPS = r'''
 enum { SUM = LINES*(COUT/GB)*CIN*PART, PACKED = COUT*CIN*LINES*K }; /* numbers in a group's part of the weight's gradient, and in the taps */
 static size_t groups(int films) { return (films + GROUP - 1)/GROUP; }
 
-/* each kernel's lines, outputs or inputs side by side as the tiles want them */
-static const float *taps_forward(const float *w, float *to) {
+/* each kernel's lines; outputs, or on the way back inputs, side by side in tiles of n as the loops want them, `others` of the other kind */
+INLINE const float *taps(const float *w, float *to, const int back, const int n, const int others) {
     float t[LINES*K];
     for (int o = 0; o < COUT; o++) for (int c = 0; c < CIN; c++) {
+        int i = back ? c : o, j = back ? o : c;
         to_lines(w + (o*CIN + c)*K*K, t);
-        for (int f = 0; f < LINES; f++) for (int k = 0; k < K; k++) to[((FEW ? (o/OB*LINES + f)*CIN + c : (o/OB*CIN + c)*LINES + f)*K + k)*OB + o%OB] = t[f*K + k];
+        for (int f = 0; f < LINES; f++) for (int k = 0; k < K; k++) to[((FEW ? (i/n*LINES + f)*others + j : (i/n*others + j)*LINES + f)*K + k)*n + i%n] = t[f*K + k];
     }
     return to;
 }
-static const float *taps_backward(const float *w, float *to) {
-    float t[LINES*K];
-    for (int o = 0; o < COUT; o++) for (int c = 0; c < CIN; c++) {
-        to_lines(w + (o*CIN + c)*K*K, t);
-        for (int f = 0; f < LINES; f++) for (int k = 0; k < K; k++) to[((FEW ? (c/CB*LINES + f)*COUT + o : (c/CB*COUT + o)*LINES + f)*K + k)*CB + c%CB] = t[f*K + k];
-    }
-    return to;
-}
+static const float *taps_forward(const float *w, float *to) { return taps(w, to, 0, OB, CIN); }
+static const float *taps_backward(const float *w, float *to) { return taps(w, to, 1, CB, COUT); }
 '''
 
 # %% ../nbs/02l_fused.ipynb #e329928a

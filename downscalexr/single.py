@@ -86,11 +86,11 @@ INLINE int tap(int i) { int k = i%K, ky = i/K%K, c = i/(K*K)%CIN, o = i/(K*K*CIN
 /* as `BACKWARD` */
 void backward(const float *gy, const uint8_t *m, const float *x, const float *w, float *dw, float *db, float *dx, float *rooms, int films, int h, int width, int threads) {
     size s = sizes(h, width);
-    float *taps = rooms + threads*backward_room(h, width), *parts = taps + TAKEN, *biases = parts + groups(films)*TAKEN;
-    memset(taps, 0, 4*(size_t)(biases - taps + films*COUT));
-    for (int i = 0; i < COUT*CIN*K*K; i++) taps[tap(i)] = w[i];
+    float *rows = rooms + threads*backward_room(h, width), *parts = rows + TAKEN, *biases = parts + groups(films)*TAKEN;
+    memset(rows, 0, 4*(size_t)(biases - rows + films*COUT));
+    for (int i = 0; i < COUT*CIN*K*K; i++) rows[tap(i)] = w[i];
     #pragma omp parallel for schedule(static, GROUP) num_threads(threads)
-    for (int n = 0; n < films; n++) one_film(gy, m, x, taps, parts + n/GROUP*TAKEN, biases + n*COUT, dx, rooms + thread()*backward_room(h, width), n, s);
+    for (int n = 0; n < films; n++) one_film(gy, m, x, rows, parts + n/GROUP*TAKEN, biases + n*COUT, dx, rooms + thread()*backward_room(h, width), n, s);
     for (size_t q = 1; q < groups(films); q++) for (int i = 0; i < TAKEN; i++) parts[i] += parts[q*TAKEN + i];
     for (int i = 0; i < COUT*CIN*K*K; i++) dw[i] = parts[tap(i)];
     add_biases(biases, db, films);

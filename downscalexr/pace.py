@@ -287,7 +287,7 @@ def our_study(todo: list[TrainConfig], # variants × seeds, all else alike
 def compare_study(folder: Path, # home folder; films decoded there are used
                   source: str='auto', # images
                   image_size: int=128, # pixels on each side
-                  epochs: int=12, # of each run; a study allows 25, and its runs stop where the validation AUC has not risen for seven
+                  epochs: int=25, # of each run, as a study allows; its runs stop where the validation AUC has not risen for seven
                   seeds: int=4, # an even number
                   workers: int=2, # runs at once in our way
                  ) -> dict: # environment, seconds of both ways, ratios

@@ -22,7 +22,7 @@ from .core import home
 from .jobs import LIMIT, execute, job_folder, note_failure, state, stop
 
 # %% ../nbs/03g_engine.ipynb #4b00da82
-MIB_PER_PIXEL = dict(lenet=.0089, compact=.026, resnet18=.1045) # of a film, at batches of 32; measured
+MIB_PER_PIXEL = dict(lenet=.0089, compact=.026, resnet18=.1045) # of a film, at batches of 32; at or above what 03i_scale measured on two machines
 
 def job_gib(config: dict, # of a job
            ) -> float: # GiB

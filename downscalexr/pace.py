@@ -6,7 +6,7 @@
 __all__ = ['WAYS', 'KINDS', 'PlainFilms', 'plain_lenet', 'plain_steps', 'our_steps', 'marked', 'serve', 'in_turn',
            'compare_training', 'pace_table', 'kind_of', 'profile_way', 'median_s', 'machine_rates', 'step_work',
            'in_process', 'where_it_goes', 'profile_table', 'plain_scores', 'plain_run', 'plain_study', 'our_study',
-           'compare_study']
+           'runs_of', 'ratio_of', 'compare_study']
 
 # %% ../nbs/04c_training_speed.ipynb #2c8074d9
 import math, multiprocessing, os, re, subprocess, sys, time
@@ -133,11 +133,10 @@ def compare_training(split: Split, # training films
     rows = []
     for name in ORIGINAL:
         for augmented in (False, True):
-            first = None # losses of the plain way with the first number of threads
-            for n in threads:
-                seen = in_turn(split, TrainConfig(downsample=name, image_size=image_size), augmented, n, rounds)
+            turns = {n: in_turn(split, TrainConfig(downsample=name, image_size=image_size), augmented, n, rounds) for n in threads}
+            for n, seen in turns.items():
                 (a, plain), (b, ours) = seen['plain'], seen['ours']
-                first, apart = a if first is None else first, np.abs(a - b)
+                first, apart = turns[threads[0]]['plain'][0], np.abs(a - b)
                 low, mid, high = np.quantile(np.median(plain, 1)/np.median(ours, 1), [.25, .5, .75])
                 rows.append(dict(downsample=name, augmented=augmented, threads=n, image_size=image_size, batch_size=32, steps=plain.size, plain_ms=np.median(plain), ours_ms=np.median(ours),
                                  ratio=mid, ratio_low=low, ratio_high=high, loss_first=b[0], loss_last=b[-1],
@@ -287,6 +286,23 @@ def our_study(todo: list[TrainConfig], # variants × seeds, all else alike
     if said.returncode or [*map(len, epochs)] != [c.epochs]*len(todo): raise RuntimeError(f'{sum(map(len, epochs))} epochs instead of {len(todo)*c.epochs}:\n{said.stdout[-1500:]}{said.stderr[-1500:]}')
     return wall, epochs
 
+# %% ../nbs/04c_training_speed.ipynb #fb842bbd
+def runs_of(w: dict, # from `compare_study`
+           ) -> list[tuple[str, int]]: # variant and seed
+    "The runs of a measured study, in the order of the plain loop."
+    return [(r['downsample'], r['seed']) for r in w['plain']]
+
+def ratio_of(w: dict, # from `compare_study`
+             n_epochs: dict[tuple[str, int], int], # run → epochs after which it is cut off; only these runs count
+             workers: int=2, # runs at once in our way
+            ) -> float: # plain divided by ours
+    "How many times faster these runs would have been; they share what a study costs beside its epochs."
+    share = len(n_epochs)/len(w['plain'])
+    plain = dict(zip(runs_of(w), (r['epochs_s'] for r in w['plain'])))
+    ours = dict(zip(sorted(plain), w['our_epochs_s'])) # in the order of the folders' names
+    seconds = [sum(sum(way[run][:n]) for run, n in n_epochs.items()) for way in (plain, ours)]
+    return (share*w['plain_fixed_s'] + seconds[0])/(share*w['ours_fixed_s'] + seconds[1]/workers)
+
 # %% ../nbs/04c_training_speed.ipynb #45f74797
 def compare_study(folder: Path, # home folder; films decoded there are used
                   source: str='auto', # images
@@ -304,6 +320,6 @@ def compare_study(folder: Path, # home folder; films decoded there are used
     plain += in_process(plain_study, todo[half:])
     seconds, each = sum(r['seconds'] for r in plain), (np.array([r['epochs_s'] for r in plain]), np.array(ours)) # (runs, epochs)
     fixed = seconds - each[0].sum(), wall - each[1].sum()/workers
-    at = {n: (fixed[0] + each[0][:, :n].sum())/(fixed[1] + each[1][:, :n].sum()/workers) for n in sorted({4, 10, epochs}) if n <= epochs}
-    return dict(environment=environment(), data=dict(kind=s.kind, name=s.name, counts=s.counts()), image_size=image_size, epochs=epochs, runs=len(todo), plain_s=seconds, ours_s=wall, ratio=seconds/wall,
-                plain_epoch_s=each[0].mean(), ours_epoch_s=each[1].mean(), plain_fixed_s=fixed[0], ours_fixed_s=fixed[1], ratio_at_epochs=at, plain=plain, our_epochs_s=ours) # means over all epochs of all runs
+    w = dict(environment=environment(), data=dict(kind=s.kind, name=s.name, counts=s.counts()), image_size=image_size, epochs=epochs, runs=len(todo), plain_s=seconds, ours_s=wall, ratio=seconds/wall,
+             plain_epoch_s=each[0].mean(), ours_epoch_s=each[1].mean(), plain_fixed_s=fixed[0], ours_fixed_s=fixed[1], plain=plain, our_epochs_s=ours) # means over all epochs of all runs
+    return w | dict(ratio_at_epochs={n: ratio_of(w, dict.fromkeys(runs_of(w), n), workers) for n in sorted({4, 10, epochs}) if n <= epochs})

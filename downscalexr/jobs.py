@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from filelock import FileLock, Timeout
-from .console import redact, system_error
+from .console import entry_point, redact, system_error
 from .core import Damaged, append_jsonl, checkout, code_version, home, read_jsonl, shown, write_json
 from .files import clear_drafts, set_aside
 from .folders import run_path
@@ -317,8 +317,10 @@ def stop(names: list[str], # jobs whose driver was stopped
 # %% ../nbs/03f_jobs.ipynb #b808e354
 ELSEWHERE = 'status', 'clean', '-h', '--help', '--dry-run', '--scheduler', '--slurm' # words with which no worker starts on this machine
 
-def command() -> int: # exit code
+@entry_point('downscalexr_study')
+def command(args: list[str]|None=None, # words of the command; default: those of the shell
+           ) -> int: # exit code
     "The command `downscalexr_study`."
     idle = 'DASK_SCHEDULER_ADDRESS' in os.environ or any(w.startswith(ELSEWHERE) for w in sys.argv[1:])
     with nullcontext() if idle else templated(pin_threads(1, dict(os.environ))): # imports what runs need while the driver imports what it needs
-        return importlib.import_module('downscalexr.study').main() # not an import statement: the module stands above this one
+        return importlib.import_module('downscalexr.study').main(args) # not an import statement: the module stands above this one

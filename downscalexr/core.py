@@ -32,11 +32,17 @@ def home() -> Path: # absolute path of the folder that holds `runs/`, `data/` an
 
 # %% ../nbs/00_core.ipynb #1a24e291
 def shown(path: str|Path, # any path
-         ) -> str: # shorter text for people, free of the names of this machine's folders
-    "A path as it is printed: relative to the home folder where it lies inside."
-    path = Path(os.path.abspath(path))
+         ) -> str: # text that a shell understands where the user stands, free of the names of this machine's folders
+    "A path inside the home folder as it is printed: from the working folder, or from the variable or folder that the home folder is."
+    path, place = Path(os.path.abspath(path)), home()
     path = path.parent.resolve()/path.name # a link keeps its own name
-    return path.relative_to(home()).as_posix() if path.is_relative_to(home()) else str(path)
+    if not path.is_relative_to(place): return str(path)
+    try: here = Path.cwd().resolve()
+    except OSError: here = Path('/no longer there')
+    if here.is_relative_to(place) or place.is_relative_to(here): return Path(os.path.relpath(path, here)).as_posix()
+    if os.environ.get('DOWNSCALEXR_HOME'): return f'$DOWNSCALEXR_HOME/{path.relative_to(place).as_posix()}'
+    user = Path('~').expanduser().resolve()
+    return f'~/{path.relative_to(user).as_posix()}' if path.is_relative_to(user) else str(path)
 
 # %% ../nbs/00_core.ipynb #104ca34c
 def sync_folder(folder: Path, # whose entries must survive a power cut
@@ -184,7 +190,7 @@ def git_commit(folder: Path|None=None, # a checkout; default: this one
     return head.stdout.strip() + ('+changes' if changed else '') if folder and head.returncode == 0 else 'unknown'
 
 # %% ../nbs/00_core.ipynb #c24d5e7f
-LAYERS = ('core', 'files', 'console', 'folders', 'testing', 'runfiles', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'specs', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
+LAYERS = ('core', 'files', 'console', 'folders', 'testing', 'runfiles', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'guard', 'recipe', 'curves', 'train', 'detection', 'specs', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
 
 _varies = ('ctx', 'kind', 'type_comment', 'type_ignores', 'type_params') # fields that say nothing of what code does, or that one Python has and another has not
 

@@ -38,7 +38,7 @@ def run_path(name: object, # of a run, from anywhere
 
 # %% ../nbs/00h_folders.ipynb #70330769
 RUN_FILES = frozenset('config.json environment.json run.json status.json history.jsonl history.png scores.png predictions.csv best.pt best.pt.sha256 result.json '
-                      'notebook.ipynb notebook.html attempts.jsonl failure.json mlflow.json mlflow.lock .notebook.ipynb .job.lock .lock'.split())
+                      'notebook.ipynb notebook.html output.log attempts.jsonl failure.json mlflow.json mlflow.lock .notebook.ipynb .job.lock .lock'.split())
 _draft = re.compile(r'\.+(.+?)\.([\w-]+\.)?[\w-]+')
 _aside = re.compile(r'(.+)\.damaged(-\d+)?')
 _checkpoint = re.compile(r'\d{4,}-\d{6}\.pt(\.sha256)?')

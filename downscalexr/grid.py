@@ -16,6 +16,7 @@ import torch
 from .core import checkout, code_version
 from .data import Splits, load_splits
 from .downsample import ORIGINAL, load_plugins, operators
+from .guard import no_exit
 from .specs import read_spec
 from .train import TrainConfig, check_config, job_key, run_folder
 
@@ -84,7 +85,8 @@ def whole_grid(grid: dict[str, list], # from `axes`
               ) -> dict[str, list]: # in the order of its runs: seeds first, operators last
     "A grid with the values a study has where none are given; plug-ins are loaded."
     grid = dict(downsample=list(ORIGINAL), num_threads=[1], seed=[0]) | grid
-    for plugins in grid.get('plugins', ['']): load_plugins(plugins)
+    for plugins in grid.get('plugins', ['']):
+        with no_exit(f'The plug-in {plugins!r}'): load_plugins(plugins)
     if grid['downsample'] == ['all']: grid['downsample'] = operators()
     return {k: grid[k] for k in ('seed', *(k for k in grid if k not in ('seed', 'downsample')), 'downsample')}
 

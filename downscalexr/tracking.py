@@ -84,7 +84,7 @@ def patience() -> float: # seconds
 # %% ../nbs/00b_tracking.ipynb #c0aaa1b6
 class Watch:
     "When a thread that talks to a store last got on."
-    def __init__(self): self.last, self.extra = time.monotonic(), 0.
+    def __init__(self): self.last, self.extra, self.over = time.monotonic(), 0., False
     def beat(self): self.last = time.monotonic()
 
     @contextlib.contextmanager
@@ -106,18 +106,23 @@ def wait(self: Watch,
     "Wait for an event, as long as its thread gets on."
     self.beat()
     while not done.wait(.05):
-        if time.monotonic() - self.last > patience() + self.extra: return False
+        self.over = time.monotonic() - self.last > patience() + self.extra
+        if self.over: return False
     return True
 
 # %% ../nbs/00b_tracking.ipynb #c3a702b2
 class Watched:
-    "An MLflow client whose every answer is a sign of life."
+    "An MLflow client whose every answer is a sign of life, and which asks no more once it was given up."
     def __init__(self, client, watch): self._client, self.watch = client, watch
+    def go_on(self): # nobody waits any more: whoever waited has said so, and nothing may happen behind that
+        if self.watch.over: raise TimeoutError(f'no answer for {patience():g} s')
     def __getattr__(self, name):
         f = getattr(self._client, name)
         if not callable(f): return f
         def call(*args, **kw):
+            self.go_on()
             value = f(*args, **kw)
+            self.go_on()
             self.watch.beat()
             return value
         return call

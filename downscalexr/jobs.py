@@ -12,7 +12,7 @@ from contextlib import nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from filelock import FileLock, Timeout
-from .core import append_jsonl, checkout, code_version, home, read_json, write_json
+from .core import append_jsonl, checkout, code_version, home, read_json, usable_cores, write_json
 from .warm import PINS, WarmManager, copies, in_copy, peak_mib, templated
 
 # %% ../nbs/03f_jobs.ipynb #030abee9
@@ -76,12 +76,13 @@ def reason(e: Exception, # what papermill or we raised
     return f'This worker would train another run than the driver asked for.{theirs or " The code is the same, so the images (DOWNSCALEXR_DATA, source) or a plug-in differ from the driver" + chr(39) + "s."} {text}'
 
 # %% ../nbs/03f_jobs.ipynb #53b5eb45
-def pin_threads(n: int, # CPU threads; 0: all cores
-                env=os.environ, # changed
+def pin_threads(n: int, # CPU threads; 0: all cores this process may use
+                env: dict|None=None, # changed; default: this process's own
                ) -> dict: # env
     "Give kernels started with this environment as many threads, and the allocator's defaults, with large pages where the system has them."
+    env = os.environ if env is None else env
     for name in PINS:
-        if env.get(name) != (wanted := str(n or os.cpu_count())): env[name] = wanted
+        if env.get(name) != (wanted := str(n or usable_cores())): env[name] = wanted
     for name in ('MALLOC_TRIM_THRESHOLD_', 'IN_TEST'): env.pop(name, None) # under nbdev_test 03_train would shrink the run
     env.setdefault('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
     return env

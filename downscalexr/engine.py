@@ -6,7 +6,7 @@
 __all__ = ['MIB_PER_PIXEL', 'CALM', 'LOOPBACK', 'WORKER', 'OPEN', 'job_gib', 'n_workers', 'check_memory', 'Apart', 'Limited',
            'quiet', 'gpu_count', 'worker_spec', 'shut', 'local_cluster', 'cluster_security', 'SchedulerLost',
            'connected', 'network', 'slurm_options', 'slurm_cluster', 'job_resources', 'submit', 'why', 'withdraw',
-           'run_jobs', 'running']
+           'run_jobs', 'running', 'listening']
 
 # %% ../nbs/03g_engine.ipynb #9d53d0e0
 import importlib.util, logging, os, shlex, signal, socket, stat, sys, tempfile, time
@@ -308,3 +308,15 @@ def running(client: Client, # of any cluster
     if client.status not in ('running', 'connecting', 'newly-created'): raise SchedulerLost
     try: return sum(map(len, client.processing().values()))
     except Exception: return 0 # the connection is being made again
+
+# %% ../nbs/03g_engine.ipynb #d6113840
+def listening(pid: int=0, # a process; 0: this one
+             ) -> set[tuple[str, str]]: # (kind, where): ('tcp', '127.0.0.1'), ('unix', path)
+    "What a process and all its children listen on."
+    top, found = psutil.Process(pid or None), set()
+    for p in (top, *top.children(recursive=True)):
+        with suppress(psutil.Error):
+            for c in p.net_connections('all'):
+                if c.family == getattr(socket, 'AF_UNIX', None): found.add(('unix', c.laddr))
+                elif c.type == socket.SOCK_DGRAM or c.status == psutil.CONN_LISTEN: found.add((('tcp', 'udp')[c.type == socket.SOCK_DGRAM], c.laddr.ip))
+    return found

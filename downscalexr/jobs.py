@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from filelock import FileLock, Timeout
 from .console import entry_point, redact, system_error
-from .core import Damaged, append_jsonl, checkout, code_version, home, read_jsonl, shown, write_json
+from .core import Damaged, append_jsonl, checkout, code_version, home, read_json, read_jsonl, shown, usable_cores, write_json
 from .files import clear_drafts, set_aside
 from .folders import run_path
 from .runfiles import folder_key, is_finished, part_faults, read_part, unfinished
@@ -202,12 +202,13 @@ def time_limit(hours: float, # from now
     finally: over.set()
 
 # %% ../nbs/03f_jobs.ipynb #53b5eb45
-def pin_threads(n: int, # CPU threads; 0: all cores
-                env=os.environ, # changed
+def pin_threads(n: int, # CPU threads; 0: all cores this process may use
+                env: dict|None=None, # changed; default: this process's own
                ) -> dict: # env
     "Give kernels started with this environment as many threads, and the allocator's defaults, with large pages where the system has them."
+    env = os.environ if env is None else env
     for name in PINS:
-        if env.get(name) != (wanted := str(n or os.cpu_count())): env[name] = wanted
+        if env.get(name) != (wanted := str(n or usable_cores())): env[name] = wanted
     for name in ('MALLOC_TRIM_THRESHOLD_', 'IN_TEST'): env.pop(name, None) # under nbdev_test 03_train would shrink the run
     env.setdefault('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
     return env

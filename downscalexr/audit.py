@@ -7,7 +7,7 @@ __all__ = ['NEAR_BITS', 'ALIKE', 'DUPLICATES', 'phash', 'as_hex', 'same_pictures
            'keep_scan', 'scan_files', 'scan_arrays', 'digest', 'cache_key', 'open_scan', 'phantom_table',
            'load_phantom', 'wake', 'load_films', 'components', 'give_reason', 'judge', 'crossing', 'leak_message',
            'join_patients', 'other_classes', 'check_classes', 'fingerprint', 'Audit', 'check_size', 'examine',
-           'run_audit']
+           'refuse_leaks', 'run_audit']
 
 # %% ../nbs/01e_audit.ipynb #235e8f08
 import hashlib, os
@@ -361,6 +361,12 @@ def examine(source: str|Path='auto', # as for `find_source`
     table['named'], table['patient'] = table.patient, join_patients(table, pairs)
     return Audit(found, table, films, pairs, crossing(table, pairs), ignored, fingerprint(table))
 
+def refuse_leaks(audit: Audit, # as `examine` gives it
+                 duplicates: str='error', # 'exclude': the copies were set aside
+                ):
+    "Stop where a picture is in train and in test."
+    if duplicates == 'error' and len(audit.crossing): raise ValueError(leak_message(audit.table, audit.crossing))
+
 def run_audit(source: str|Path='auto', # as for `find_source`
               image_size: int=320, # pixels on each side, 16 to 2,048
               classes: str|tuple|None=None, # the two class folders, negative first
@@ -368,5 +374,5 @@ def run_audit(source: str|Path='auto', # as for `find_source`
              ) -> Audit:
     "The same, and refuse a source that leaks."
     audit = examine(source, image_size, classes, duplicates)
-    if duplicates == 'error' and len(audit.crossing): raise ValueError(leak_message(audit.table, audit.crossing))
+    refuse_leaks(audit, duplicates)
     return audit

@@ -342,7 +342,7 @@ def check_size(image_size: int, # pixels on each side
               ) -> int: # the same
     "Refuse a size that cannot be meant."
     whole = isinstance(image_size, (int, np.integer)) and not isinstance(image_size, bool)
-    if not whole or not MIN_SIDE <= image_size <= MAX_SIZE: raise ValueError(f'image_size must be a whole number from {MIN_SIDE} to {MAX_SIZE} px, got {image_size!r}.')
+    if not whole or not MIN_SIDE <= image_size <= MAX_SIZE: raise ValueError(f'image_size must be {MIN_SIDE} px or more and {MAX_SIZE:,} px at most, a whole number; got {image_size!r}.')
     return image_size
 
 # %% ../nbs/01e_audit.ipynb #eda39b22

@@ -6,7 +6,7 @@
 __all__ = ['MAX_SEED', 'check_draw', 'draw_share', 'assign_splits', 'check_division', 'Split', 'Splits', 'read_division',
            'division', 'manifest_file', 'manifest_fault', 'keep_manifest', 'tally', 'divide', 'load_splits', 'take',
            'overview', 'describe', 'leak_share', 'leaks', 'shift_features', 'told_apart', 'shift_table', 'plot_quality',
-           'parse', 'outline', 'torn_patients', 'findings', 'write_audit', 'audit_command', 'main']
+           'share', 'parse', 'outline', 'torn_patients', 'findings', 'write_audit', 'audit_command', 'main']
 
 # %% ../nbs/01_data.ipynb #fc1c275e
 import argparse, io, os, sklearn, sys
@@ -20,13 +20,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from .audit import DUPLICATES, Audit, check_classes, check_size, digest, examine, refuse_leaks, run_audit
+from .audit import DUPLICATES, Audit, check_classes, digest, examine, refuse_leaks, run_audit
 from .cache import cached, file_state
-from .console import entry_point
+from .console import entry_point, whole_number
 from .core import Damaged, atomic_write, code_version, derive_seed, home, shown, write_json
 from .files import clear_drafts, read_table, set_aside, table_text, write_table
 from .metrics import auroc, cluster_bootstrap
-from .reader import printable, square
+from .phantom import MAX_SIZE
+from .reader import MIN_SIDE, printable, square
 from .sources import CLASSES, find_source, list_images
 
 # %% ../nbs/01_data.ipynb #b6f25e74
@@ -301,6 +302,13 @@ def plot_quality(table: pd.DataFrame, # mean, contrast, sharpness, label, split
     return fig
 
 # %% ../nbs/01_data.ipynb #acd832c0
+def share(text: str, # of a flag
+         ) -> float:
+    "A share of the training pool."
+    try: check_draw(0, value := float(text))
+    except ValueError: raise argparse.ArgumentTypeError(f'must be above 0 and at most 0.5, got {text}') from None
+    return value
+
 def parse(args: list[str]|None=None, # words of the command; default: those of the shell
          ) -> argparse.Namespace:
     "Read the command line."
@@ -312,9 +320,9 @@ def parse(args: list[str]|None=None, # words of the command; default: those of t
         q.add_argument('--classes', default='', help="names of the two class folders, negative first, as healthy,ill; empty: NORMAL,PNEUMONIA")
         if name == 'describe': continue
         q.add_argument('--duplicates', choices=DUPLICATES, default='error', help='a picture both in train and in test: stop, or leave out the copy of the lower priority (train > val > test)')
-        q.add_argument('--image-size', type=int, default=[128], nargs='+' if name == 'prepare' else 1, help='pixels on each side')
-        q.add_argument('--seed', type=int, default=0, help='which patients are held out for validation')
-        q.add_argument('--val-fraction', type=float, default=.1, help='share of the training pool held out')
+        q.add_argument('--image-size', type=whole_number(MIN_SIDE, MAX_SIZE), default=[128], nargs='+' if name == 'prepare' else 1, help=f'pixels on each side, {MIN_SIDE} to {MAX_SIZE:,}')
+        q.add_argument('--seed', type=whole_number(0, MAX_SEED), default=0, help='which patients are held out for validation')
+        q.add_argument('--val-fraction', type=share, default=.1, help='share of the training pool held out, at most 0.5')
         if name == 'audit': q.add_argument('--out', default='', help='folder for manifest.csv, audit.json and the figures; empty: data/audit/<fingerprint> in the home folder')
     return p.parse_args(args)
 
@@ -381,8 +389,6 @@ def main(args: list[str]|None=None, # words of the command; default: those of th
     "The command `downscalexr_data`."
     given = parse(args)
     if given.task == 'describe': print(outline(given.source, given.classes)); return 0
-    check_draw(given.seed, given.val_fraction)
-    for size in given.image_size: check_size(size)
     if given.task == 'audit': print(describe(audit_command(given))); return 0
     for size in given.image_size:
         s = load_splits(given.source, size, given.seed, given.val_fraction, given.classes or None, given.duplicates)

@@ -87,7 +87,7 @@ def paragraph(e: BaseException, # what ended a command
 def degrade_output():
     "Let standard output and error show ? for what their encoding lacks."
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, 'reconfigure') and getattr(stream, 'errors', '') == 'strict': stream.reconfigure(errors='replace')
+        if hasattr(stream, 'reconfigure') and getattr(stream, 'errors', '') in ('strict', 'surrogateescape'): stream.reconfigure(errors='replace')
 
 # %% ../nbs/00f_console.ipynb #51bb5da8
 def entry_point(name: str, # of the command, in front of its errors

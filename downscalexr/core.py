@@ -57,7 +57,7 @@ def sync_folder(folder: Path, # whose entries must survive a power cut
 def new_mode() -> int: # e.g. 0o644; 0o600 with umask 077
     "The mode of a new file of this process."
     status = Path('/proc/self/status')
-    lines = status.read_text().splitlines() if status.exists() else []
+    lines = status.read_text(encoding='utf-8', errors='replace').splitlines() if status.exists() else []
     masks = [int(line.split()[1], 8) for line in lines if line.startswith('Umask:')]
     if masks: return 0o666 & ~masks[0]
     mask = os.umask(0o077) # elsewhere it can only be read by setting it
@@ -182,7 +182,7 @@ def git_commit(folder: Path|None=None, # a checkout; default: this one
               ) -> str: # 40 hex digits, with '+changes' where tracked files differ, or 'unknown'
     "The commit the code stands at."
     folder = folder or checkout()
-    run = lambda *a: subprocess.run(['git', '-C', str(folder), *a], capture_output=True, text=True, timeout=20)
+    run = lambda *a: subprocess.run(['git', '-C', str(folder), *a], capture_output=True, encoding='utf-8', errors='replace', timeout=20)
     try:
         head = run('rev-parse', 'HEAD')
         changed = run('status', '--porcelain', '--untracked-files=no').stdout.strip()
@@ -213,7 +213,7 @@ def syntax(node, # of `ast`, or a field's value
     return [type(node).__name__, *([k, syntax(v)] for k, v in fields)]
 
 # %% ../nbs/00_core.ipynb #c24d5e7f
-LAYERS = ('core', 'files', 'console', 'folders', 'testing', 'runfiles', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'guard', 'recipe', 'curves', 'train', 'detection', 'specs', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
+LAYERS = ('core', 'files', 'console', 'folders', 'testing', 'runfiles', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'cache', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'guard', 'recipe', 'curves', 'train', 'detection', 'specs', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
 
 @functools.lru_cache(maxsize=256)
 def meaning(source: str, # of a module
@@ -251,7 +251,7 @@ def layer_faults(folder: Path, # a folder of this package's modules
 def cpu_name() -> str: # e.g. 'AMD EPYC'
     "The processor's name, as the system reports it."
     info = Path('/proc/cpuinfo')
-    names = [l.split(':', 1)[1].strip() for l in info.read_text().splitlines() if l.startswith('model name')] if info.exists() else []
+    names = [l.split(':', 1)[1].strip() for l in info.read_text(encoding='utf-8', errors='replace').splitlines() if l.startswith('model name')] if info.exists() else []
     return (names or [platform.processor() or platform.machine()])[0]
 
 def usable_cores() -> int: # 1 or more

@@ -132,7 +132,7 @@ def entry(p: Path, # a picture
           folder: Path, # of the class
          ) -> tuple: # file, folder, label, patient, subtype
     "One row of the table."
-    plain = lambda text: text.encode('utf-8', 'backslashreplace').decode() # a name that is no UTF-8 is shown, and found missing
+    plain = lambda text: os.fsencode(text).decode('utf-8', 'surrogateescape').encode('utf-8', 'backslashreplace').decode() # a name that is no UTF-8 is shown, and found missing
     (patient, subtype), file = parse_name(p.stem), p.relative_to(root)
     if subtype == 'unknown': below = p.relative_to(folder).parts; patient = f'folder-{below[0].casefold()}' if len(below) > 1 else f'unknown-{file.with_suffix("").as_posix()}'
     return plain(file.as_posix()), split, label, plain(patient), subtype

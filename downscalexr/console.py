@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, unquote
 from .core import home
 
 # %% ../nbs/00f_console.ipynb #0de7adb6
-_secret_name = re.compile(r'PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY|ACCESS_?KEY|CREDENTIAL|PRIVATE_?KEY', re.IGNORECASE)
+_secret_name = re.compile(r'PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY|ACCESS_?KEY|CREDENTIAL|PRIVATE_?KEY|KAGGLE_KEY', re.IGNORECASE)
 _in_address = re.compile(r"""(\b[a-z][a-z0-9+.\-]*:)?//[^\s'"<>/@:]*(?::[^\s'"<>]*)?@""", re.IGNORECASE)
 _in_options = re.compile(r"""([\w-]*(?:password|passwd|pwd|token|secret|api_?key|access_?key|signature|credential)[\w-]*\s*(?:=|%3D))[^\s&'"<>;,]+""", re.IGNORECASE)
 _in_header = re.compile(r"""(authorization\W{1,4}(?:basic|bearer|token)?\s*|\b(?:basic|bearer)\s+)[\w+/=.~-]{6,}""", re.IGNORECASE)

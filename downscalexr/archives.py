@@ -49,7 +49,7 @@ def limits() -> Limits:
     "The limits that hold, with what the environment says."
     return Limits(total=positive('DOWNSCALEXR_UNPACK_GIB', 64)*2**30, ratio=positive('DOWNSCALEXR_UNPACK_RATIO', 100))
 
-# %% ../nbs/01i_archives.ipynb #7948ade6
+# %% ../nbs/01i_archives.ipynb #f89369dc
 class Budget:
     "Counts bytes while an archive is unpacked, and stops at the limits."
     def __init__(self, packed: int, # bytes of the archive
@@ -69,7 +69,7 @@ class Budget:
              ):
         "Count bytes."
         self.read, self.written = self.read + read, self.written + written
-        most, grown = self.most, max(self.read, self.written)
+        most, grown = self.most, max(self.read - 1024*self.entries, self.written) # headers are no content
         if grown > most.free and grown > most.ratio*self.packed: raise TooMuch(f'it unpacks to more than {most.ratio:g} times its own {self.packed/2**20:,.1f} MB. If that is what it should be, raise DOWNSCALEXR_UNPACK_RATIO')
         if self.written > most.total: raise TooMuch(f'its images take more than {most.total/2**30:,.3g} GiB. If they should, raise DOWNSCALEXR_UNPACK_GIB')
         if self.written - self.looked > 1 << 26: self.room(0)

@@ -172,13 +172,13 @@ def beside(root: Path, # of the tree
         ignored[name] += n
     return ignored
 
-# %% ../nbs/01d_sources.ipynb #f10e76f5
+# %% ../nbs/01d_sources.ipynb #9fcc7733
 def told(e: OSError, # as Python raises it
          root: Path, # what was being read
         ) -> OSError: # of the same kind, with a sentence
     "An error of the operating system, as one sentence with its path."
     if e.errno is None or len(e.args) < 2: return e
-    path, gone = printable(plain(str(e.filename or root))), 'Something deleted or moved it meanwhile; run again when it is still.'
+    path, gone = printable(plain(str(e.filename or root)))[-300:], 'Something deleted or moved it meanwhile; run again when it is still.'
     remedy = {errno.EACCES: 'This user may not read it: change its permissions, or move it out of the tree.', errno.ENOENT: gone, errno.ENOTDIR: gone, errno.ESTALE: gone, errno.ELOOP: 'Links lead round in a circle there; remove them.',
               errno.ENAMETOOLONG: 'The path is too long; move the folder further up.', errno.EMFILE: 'Too many files are open; raise the limit (ulimit -n).'}.get(e.errno, 'Look at the disk before anything else.')
     return type(e)(f'{path} cannot be read while images are listed: {e.strerror}. {remedy}')
@@ -198,7 +198,7 @@ def tree_rows(root: Path, # of the tree
             for p, why in walk(folder, above, real - {folder.resolve()}):
                 if why: ignored[why] += 1
                 else: rows.append(entry(p, root, split, label, folder, rule, classes))
-            if len(rows) == before and split != 'val': raise FileNotFoundError(f'{folder} holds no images. Expected:\n{expected(classes)}')
+            if len(rows) == before and split != 'val': raise FileNotFoundError(f'{folder} holds no films. Expected:\n{expected(classes)}')
     return rows
 
 # %% ../nbs/01d_sources.ipynb #0331dac0
@@ -325,14 +325,15 @@ def word_source(text: str, # what the user said
     if not 1 <= n <= PHANTOM_MOST: raise ValueError(f'{text!r} is no source: the phantom has 1 to {PHANTOM_MOST:,} patients, as phantom:{PHANTOM_PATIENTS}.')
     return Source('phantom', f'phantom:{n}', patients=n)
 
-# %% ../nbs/01d_sources.ipynb #0e6cc4df
+# %% ../nbs/01d_sources.ipynb #952b8d1f
 def named_path(text: str, # what the user said
                said_by: str, # where, for errors
                names: tuple, # of the class folders
               ) -> Path: # absolute; something is there
     "The file or folder a text means."
-    path = Path(text).expanduser()
-    try: there = path.exists()
+    try:
+        path = Path(text).expanduser()
+        there = path.exists()
     except (OSError, ValueError, RuntimeError) as e: raise FileNotFoundError(f'{printable(plain(text))[:200]}{said_by} cannot be looked at: {getattr(e, "strerror", None) or e}.') from None
     place = printable(plain(str(path.absolute())))
     if not there: raise FileNotFoundError(f'{place}{said_by} is not there. A source is one of: {WORDS}. Without a source, DOWNSCALEXR_DATA decides, then {home()/"data"/"CXR"} (below DOWNSCALEXR_HOME). A folder must look like this:\n{expected(names)}')

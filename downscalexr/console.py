@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus, unquote
 from .core import home
 
 # %% ../nbs/00f_console.ipynb #0de7adb6
-_secret_name = re.compile(r'PASSWORD|PASSWD|PASSPHRASE|TOKEN(?!IZ)|SECRET|API_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CREDENTIAL|PRIVATE_?KEY|CONNECTION_?STRING|(^|_)PAT$', re.IGNORECASE)
+_secret_name = re.compile(r'PASSWORD|PASSWD|PASSPHRASE|TOKEN(?!IZ)|SECRET|API_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CREDENTIAL|PRIVATE_?KEY|KAGGLE_KEY|CONNECTION_?STRING|(^|_)PAT$', re.IGNORECASE)
 _no_secret = re.compile(r'true|false|none|null|auto|default|yes|\d{1,4}', re.IGNORECASE)
 _in_address = re.compile(r"""(\b[a-z][a-z0-9+.\-]*:)?//[^\s'"<>/@:]*(?::[^\s'"<>]*)?@""", re.IGNORECASE)
 _word = r'[\w-]*(?:password|passwd|passphrase|pwd|token|secret|api_?key|access_?key|account_?key|signature|credential)[\w-]*|\bsig'

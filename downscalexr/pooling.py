@@ -163,7 +163,7 @@ class FractionalMaxPool(Halving):
         for dim, out in zip((2, 3), size):
             if out == x.shape[dim]: continue
             u = torch.rand((), device=x.device).double() if self.training else torch.full((), .5, dtype=torch.float64, device=x.device)
-            first = fractional_starts(x.shape[dim], out, u)
+            first = fractional_starts(int(x.shape[dim]), out, u) # a whole number in a trace, too
             x = torch.maximum(x.index_select(dim, first), x.index_select(dim, first + 1))
         return x
 

@@ -38,7 +38,9 @@ def low_cut(n: int, # pixels along the axis, even
             like: torch.Tensor, # the map to be filtered
            ) -> torch.Tensor: # (n//2, n), type and device of the map
     "`periodic_filter` that passes all, made for this call where the map is."
-    if is_held(like): return torch.tensor(cut_numbers(n), dtype=like.dtype, device=like.device)
+    if is_held(like):
+        try: return torch.tensor(cut_numbers(n), dtype=like.dtype, device=like.device)
+        except RuntimeError: pass # inside a transform of torch.func no tensor gives its numbers away
     return periodic_filter(torch.ones(n//4 + 1, dtype=torch.float64, device=like.device), n).to(like.dtype)
 
 # %% ../nbs/02h_spectral.ipynb #4c82d9e8

@@ -34,7 +34,8 @@ def home() -> Path: # absolute path of the folder that holds `runs/`, `data/` an
 def shown(path: str|Path, # any path
          ) -> str: # shorter text for people, free of the names of this machine's folders
     "A path as it is printed: relative to the home folder where it lies inside."
-    path = Path(path).resolve()
+    path = Path(os.path.abspath(path))
+    path = path.parent.resolve()/path.name # a link keeps its own name
     return path.relative_to(home()).as_posix() if path.is_relative_to(home()) else str(path)
 
 # %% ../nbs/00_core.ipynb #104ca34c
@@ -183,7 +184,7 @@ def git_commit(folder: Path|None=None, # a checkout; default: this one
     return head.stdout.strip() + ('+changes' if changed else '') if folder and head.returncode == 0 else 'unknown'
 
 # %% ../nbs/00_core.ipynb #c24d5e7f
-LAYERS = ('core', 'files', 'console', 'testing', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
+LAYERS = ('core', 'files', 'console', 'testing', 'runfiles', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
 
 _varies = ('ctx', 'kind', 'type_comment', 'type_ignores', 'type_params') # fields that say nothing of what code does, or that one Python has and another has not
 

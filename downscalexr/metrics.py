@@ -170,9 +170,9 @@ def value_range(statistic, # auroc, average_precision, one from `rate`, or anoth
                ) -> tuple[float, float]: # smallest and largest value; infinite where nothing is known
     "What a statistic can be on these images: a share is in [0, 1], a count at most the images of its class."
     if statistic in (auroc, average_precision): return 0., 1.
-    of_class = getattr(statistic, 'of_class', None) # None: a share; '': not from `rate`
-    if of_class is None: return (0., 1.) if hasattr(statistic, 'of_class') else (-np.inf, np.inf)
-    return 0., float((np.asarray(labels) == of_class).sum())
+    if not hasattr(statistic, 'of_class'): return -np.inf, np.inf
+    if statistic.of_class is None: return 0., 1.
+    return 0., float((np.asarray(labels) == statistic.of_class).sum())
 
 def cluster_bootstrap(labels, # (N,), 0 or 1
                       logits, # (N,) or (S, N), one row per seed
@@ -203,7 +203,7 @@ def rate(name: str, # accuracy, f1, precision, recall, specificity, tp, fp, tn o
         if weights is None: return found[name]
         share = rates(**found)['recall' if _cells[name] else 'specificity']
         return (share if name in ('tp', 'tn') else 1 - share)*(np.asarray(labels) == _cells[name]).sum()
-    statistic.of_class = _cells.get(name)
+    statistic.of_class = _cells.get(name) # None for a share
     return statistic
 
 # %% ../nbs/00a_metrics.ipynb #a6d63e4d

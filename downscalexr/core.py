@@ -183,9 +183,7 @@ def git_commit(folder: Path|None=None, # a checkout; default: this one
     except (OSError, subprocess.TimeoutExpired): return 'unknown'
     return head.stdout.strip() + ('+changes' if changed else '') if folder and head.returncode == 0 else 'unknown'
 
-# %% ../nbs/00_core.ipynb #c24d5e7f
-LAYERS = ('core', 'files', 'console', 'testing', 'runfiles', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
-
+# %% ../nbs/00_core.ipynb #002f2b19
 _varies = ('ctx', 'kind', 'type_comment', 'type_ignores', 'type_params') # fields that say nothing of what code does, or that one Python has and another has not
 
 def joined(values: list, # of an f-string
@@ -207,6 +205,9 @@ def syntax(node, # of `ast`, or a field's value
     if not isinstance(node, ast.AST): return ascii(node)
     fields = [(k, v) for k, v in ast.iter_fields(node) if k not in _varies and v is not None and v != []]
     return [type(node).__name__, *([k, syntax(v)] for k, v in fields)]
+
+# %% ../nbs/00_core.ipynb #c24d5e7f
+LAYERS = ('core', 'files', 'console', 'testing', 'runfiles', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
 
 @functools.lru_cache(maxsize=256)
 def meaning(source: str, # of a module

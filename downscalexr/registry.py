@@ -8,14 +8,14 @@ __all__ = ['Operator', 'redefined', 'register', 'operators', 'get_operator', 'fo
            'load_plugins', 'operator_version']
 
 # %% ../nbs/02a_registry.ipynb #21d49a18
-import ast, importlib, importlib.util, inspect, sys
+import importlib, importlib.util, inspect, sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 import torch
 from torch import nn
-from .core import add_look
+from .core import add_look, meaning
 
 # %% ../nbs/02a_registry.ipynb #272a5748
 @dataclass(frozen=True)
@@ -183,4 +183,4 @@ def operator_version(name: str, # one of `operators()`
     if make.__module__.split('.')[0] == __name__.split('.')[0]: return ''
     try: source = Path(inspect.getsourcefile(make)).read_text(encoding='utf-8')
     except (OSError, TypeError): source = inspect.getsource(make)
-    return sha256(ast.dump(ast.parse(source)).encode()).hexdigest()[:16]
+    return sha256(meaning(source)).hexdigest()[:16]

@@ -496,7 +496,7 @@ def train_run(cfg: TrainConfig, # checked
     splits = shares(splits or load_splits(cfg.source, cfg.image_size, cfg.seed, classes=cfg.classes, duplicates=cfg.duplicates), cfg)
     check_splits(splits)
     folder, key = run_folder(cfg, splits.fingerprint), job_key(cfg, splits.fingerprint)
-    with explained(folder, cfg), no_exit(f'The operator {cfg.downsample!r}'):
+    with explained(folder, cfg):
         claim(folder, key)
         if nothing_left(folder, key): print(f'Already finished: {shown(folder)}'); return folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -528,20 +528,20 @@ def train_in(folder: Path, # of the run, locked and mended
     "The run itself: local files first, MLflow as a mirror of them."
     describe_run(folder, cfg, splits, made_in(device))
     note_status(folder, 'running')
-    mirror, output = Mirror(folder), Output(folder/'output.log')
+    mirror, output, who = Mirror(folder), Output(folder/'output.log'), f'The operator {cfg.downsample!r}'
     def each_epoch(row, epoch):
         still_there(folder)
         mirror.push()
     try:
-        with limited(output): model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed).to(device)
+        with no_exit(who), limited(output): model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed).to(device)
         if not cfg.channels_last: model = model.to(memory_format=torch.contiguous_format)
         with stoppable() as stop:
-            with limited(output): progress = (t := fit(model, splits, cfg, folder, device, each_epoch, stop)).progress
+            with no_exit(who), limited(output): progress = (t := fit(model, splits, cfg, folder, device, each_epoch, stop)).progress
             if stop():
                 tell(f'Stopped after epoch {progress.epoch}, step {progress.step}. Go on with\n{resume_command(cfg, folder)}')
                 raise Stopped(128 + stop())
         still_there(folder)
-        with limited(output): file_result(folder, cfg, splits, t, device)
+        with no_exit(who), limited(output): file_result(folder, cfg, splits, t, device)
     except BaseException as e:
         status = 'stopped' if isinstance(e, (Stopped, KeyboardInterrupt)) else 'diverged' if isinstance(e, Diverged) else 'failed'
         with contextlib.suppress(OSError): note_status(folder, status, reason=str(e)) # the disk may be full

@@ -295,6 +295,7 @@ def execute(job: dict, # from `grid.make_jobs`
            ) -> str: # 'done', or 'found' where it was done before
     "Do a job unless it is done; the function that workers run."
     folder = job_folder(job)
+    if why := judged(job, limit)[1]: raise JobFailed(why)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(str(folder/'.job.lock')):

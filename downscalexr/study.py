@@ -24,7 +24,7 @@ from .core import Damaged, checkout, code_version, home, read_json, shown, write
 from .data import Split, Splits
 from .engine import SchedulerLost, job_gib, local_cluster, n_workers, quiet, run_jobs, slurm_cluster, slurm_options
 from .files import clear_drafts, set_aside
-from .folders import belongs, contents, is_checkpoint, plain_name, remove_run
+from .folders import contents, is_checkpoint, plain_name, remove_run
 from .grid import AXES, MANY, MOST, MOST_SEEDS, cells, check_cell, check_name, load_spec, make_jobs, n_cells, override, presets, read_images
 from .jobs import HOURS, LIMIT, attempts, damage, execute, failure, job_folder, judged, mend_notes, one_line, state
 from .models import build_model

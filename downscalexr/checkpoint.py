@@ -60,7 +60,8 @@ def put_checkpoint(path: Path, # of the file
                    data: memoryview, # from `packed`
                    keep: int=2, # how many of the newest stay
                   ) -> Path: # the file written
-    "Write a checkpoint with its digest, and let the oldest go."
+    "Write a checkpoint with its digest, and let the oldest go; a run's folder that somebody deleted is not made again."
+    path.parent.mkdir(exist_ok=True)
     atomic_write(path.with_suffix('.pt.sha256'), f'{sha256(data).hexdigest()}  {path.name}\n')
     atomic_write(path, data)
     for old in [p for p in checkpoint_files(path.parent) if p.is_file()][:-keep]:

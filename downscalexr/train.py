@@ -7,10 +7,10 @@ __all__ = ['BOUNDS', 'TrainConfig', 'check_config', 'check_values', 'assigned_na
            'claim', 'Progress', 'Diverged', 'check_state', 'made_with', 'Training', 'train_step', 'train_epoch',
            'predict', 'resume_command', 'keep_history', 'take_up', 'validate', 'fit', 'evaluate', 'prepare', 'shares',
            'check_splits', 'file_figures', 'file_weights', 'file_result', 'made_in', 'began', 'describe_run',
-           'explained', 'nothing_left', 'restore', 'train_run', 'note_status', 'train_in']
+           'explained', 'nothing_left', 'restore', 'train_run', 'note_status', 'still_there', 'train_in']
 
 # %% ../nbs/03_train.ipynb #7f282297
-import ast, atexit, contextlib, copy, gc, io, math, os, platform, shlex, time
+import ast, atexit, contextlib, copy, errno, gc, io, math, os, platform, shlex, time
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from .batches import batches
 from .compiled import use_kernels, with_kernels
 from .checkpoint import Checkpoints, Stopped, latest_checkpoint, rng_state, seed_everything, set_rng_state, stoppable, tell
-from .console import system_error
+from .console import redact, system_error
 from .core import append_jsonl, atomic_write, checkout, code_version, derive_seed, environment, home, jsonable, keep_freed_memory, publish, shown, write_json
 from .audit import DUPLICATES
 from .curves import LivePlot, plot_history, plot_scores
@@ -467,7 +467,7 @@ def explained(folder: Path, # of the run
         kind = type(e) if type(e).__module__ == 'builtins' else OSError
         place = (shown(e.filename),) if isinstance(e.filename, str) else ()
         words = system_error(OSError(e.errno, e.strerror, *place))
-        raise kind(f'The run in {shown(folder)} cannot go on: {words} What it has written is intact; then go on with\n{resume_command(cfg, folder)}') from e
+        raise kind(f'The run in {shown(folder)} cannot go on: {words} What is written there stays good; then go on with\n{resume_command(cfg, folder)}') from e
 
 def nothing_left(folder: Path, # of the run
                  key: str, # the job's key
@@ -506,7 +506,7 @@ def train_run(cfg: TrainConfig, # checked
             else: train_in(folder, cfg, splits, device)
     return folder
 
-# %% ../nbs/03_train.ipynb #2ee1af8e
+# %% ../nbs/03_train.ipynb #ed762b17
 def note_status(folder: Path, # of the run
                 status: str, # running, finished, stopped, diverged or failed
                 **more # e.g. the reason
@@ -514,6 +514,12 @@ def note_status(folder: Path, # of the run
     "Write how a run is; a folder that somebody deleted is not made again."
     if folder.is_dir(): write_json(folder/'status.json', dict(status=status, pid=os.getpid(), host=platform.node(), time_ms=time.time_ns()//10**6, **more))
 
+def still_there(folder: Path, # of the run
+               ):
+    "Stop where somebody deleted the run's folder: its lock went with it, and another process may have begun anew."
+    if not (folder/'config.json').is_file(): raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder/'config.json'))
+
+# %% ../nbs/03_train.ipynb #2ee1af8e
 def train_in(folder: Path, # of the run, locked and mended
              cfg: TrainConfig, # checked
              splits: Splits, # both classes in every split
@@ -523,18 +529,22 @@ def train_in(folder: Path, # of the run, locked and mended
     describe_run(folder, cfg, splits, made_in(device))
     note_status(folder, 'running')
     mirror, output = Mirror(folder), Output(folder/'output.log')
+    def each_epoch(row, epoch):
+        still_there(folder)
+        mirror.push()
     try:
         with limited(output): model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed).to(device)
         if not cfg.channels_last: model = model.to(memory_format=torch.contiguous_format)
         with stoppable() as stop:
-            with limited(output): progress = (t := fit(model, splits, cfg, folder, device, lambda row, step: mirror.push(), stop)).progress
+            with limited(output): progress = (t := fit(model, splits, cfg, folder, device, each_epoch, stop)).progress
             if stop():
                 tell(f'Stopped after epoch {progress.epoch}, step {progress.step}. Go on with\n{resume_command(cfg, folder)}')
                 raise Stopped(128 + stop())
+        still_there(folder)
         with limited(output): file_result(folder, cfg, splits, t, device)
     except BaseException as e:
         status = 'stopped' if isinstance(e, (Stopped, KeyboardInterrupt)) else 'diverged' if isinstance(e, Diverged) else 'failed'
-        with contextlib.suppress(OSError): note_status(folder, status, reason=str(e)) # the disk may be full
+        with contextlib.suppress(OSError): note_status(folder, status, reason=redact(e)) # the disk may be full
         mirror.close()
         raise
     note_status(folder, 'finished')

@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['LIMIT', 'HOURS', 'OUTPUT_MIB', 'GRACE_S', 'ELSEWHERE', 'job_folder', 'held', 'failure', 'attempts', 'judged', 'state',
-           'damage', 'JobFailed', 'without_secrets', 'one_line', 'note_failure', 'reason', 'Outputs', 'bounded_engine',
-           'signal_kernels', 'time_limit', 'pin_threads', 'write_config', 'run_notebook', 'after_notebook',
-           'mend_notes', 'attempt', 'execute', 'kernel_mib', 'stop', 'command']
+           'damage', 'JobFailed', 'without_secrets', 'one_line', 'note_failure', 'reason', 'Redacted', 'Outputs',
+           'bounded_engine', 'signal_kernels', 'time_limit', 'pin_threads', 'write_config', 'run_notebook',
+           'after_notebook', 'mend_notes', 'attempt', 'execute', 'kernel_mib', 'stop', 'command']
 
 # %% ../nbs/03f_jobs.ipynb #63eb4cbd
-import importlib, os, re, signal, socket, sys, tempfile, threading, time
+import importlib, logging, os, re, signal, socket, sys, threading, time
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from filelock import FileLock, Timeout
 from .console import entry_point, redact, system_error
-from .core import Damaged, append_jsonl, checkout, code_version, home, read_jsonl, shown, write_json
+from .core import Damaged, append_jsonl, checkout, code_version, home, read_jsonl, shown, usable_cores, write_json
 from .files import clear_drafts, set_aside
 from .folders import run_path
 from .runfiles import folder_key, is_finished, part_faults, read_part, unfinished
@@ -128,6 +128,11 @@ def reason(e: Exception, # what papermill or we raised
     theirs = '' if (here := code_version('train')) == job['code'] else f' The code here is {here}, the driver has {job["code"]}: install the same version.'
     return one_line(f'This worker would train another run than the driver asked for.{theirs or " The code is the same, so the images (DOWNSCALEXR_DATA, source) or a plug-in differ from those of the driver."} {text}')
 
+# %% ../nbs/03f_jobs.ipynb #cf29f2d0
+class Redacted(logging.Formatter):
+    "Lines of a log without secrets."
+    def format(self, record): return without_secrets(super().format(record))
+
 # %% ../nbs/03f_jobs.ipynb #8b7d7c8b
 OUTPUT_MIB = 10 # that all outputs of a notebook may have together
 
@@ -202,12 +207,13 @@ def time_limit(hours: float, # from now
     finally: over.set()
 
 # %% ../nbs/03f_jobs.ipynb #53b5eb45
-def pin_threads(n: int, # CPU threads; 0: all cores
-                env=os.environ, # changed
+def pin_threads(n: int, # CPU threads; 0: all cores this process may use
+                env: dict|None=None, # changed; default: this process's own
                ) -> dict: # env
     "Give kernels started with this environment as many threads, and the allocator's defaults, with large pages where the system has them."
+    env = os.environ if env is None else env
     for name in PINS:
-        if env.get(name) != (wanted := str(n or os.cpu_count())): env[name] = wanted
+        if env.get(name) != (wanted := str(n or usable_cores())): env[name] = wanted
     for name in ('MALLOC_TRIM_THRESHOLD_', 'IN_TEST'): env.pop(name, None) # under nbdev_test 03_train would shrink the run
     env.setdefault('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
     return env
@@ -227,7 +233,6 @@ def run_notebook(job: dict, # from `grid.make_jobs`
                 ):
     "Execute the training notebook with the job's parameters."
     import papermill
-    from traitlets.config import Config
     draft = folder/'.notebook.ipynb'
     with FileLock(str(folder/'.lock'), timeout=60): # the kernel of a killed worker lives for another second
         for place in (folder, folder/'checkpoints'): clear_drafts(place)
@@ -235,9 +240,7 @@ def run_notebook(job: dict, # from `grid.make_jobs`
         if path.is_dir(): set_aside(path)
     pin_threads(job['config']['num_threads'])
     try:
-        with tempfile.TemporaryDirectory(prefix='kernel-') as sockets: # on this machine's own disk, under a short name
-            how = Config(KernelManager=dict(transport='ipc', ip=f'{sockets}/kernel')) if os.name == 'posix' else Config()
-            papermill.execute_notebook(str(checkout()/'nbs'/'03_train.ipynb'), str(draft), parameters=dict(job['config'], run_dir=str(folder)), progress_bar=False, engine_name=bounded_engine(), config=how, kernel_manager_class=WarmManager)
+        papermill.execute_notebook(str(checkout()/'nbs'/'03_train.ipynb'), str(draft), parameters=dict(job['config'], run_dir=str(folder)), progress_bar=False, engine_name=bounded_engine(), kernel_manager_class=WarmManager)
     finally:
         if draft.exists(): os.replace(draft, folder/'notebook.ipynb')
     if wrong := unfinished(folder, job['key']): raise JobFailed(f'The notebook ended without an error and without a result: {wrong}. Something ended it early, e.g. a plug-in that calls sys.exit().')

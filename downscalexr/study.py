@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['ENTRIES', 'START_S', 'ALIKE', 'COMMANDS', 'announce', 'studies_folder', 'record_path', 'job_fault', 'read_record',
            'filing', 'earlier', 'file_record', 'file_state', 'alike', 'known_steps', 'time_step', 'run_seconds',
-           'estimate', 'clock', 'dry_run', 'engine_flags', 'parse', 'run_flags', 'chosen', 'open_client',
-           'first_driver', 'mended', 'run_study', 'Interrupted', 'told_to_stop', 'typed', 'failure_lines', 'drive',
-           'studies', 'records', 'recorded_cells', 'seconds_taken', 'status_lines', 'shared', 'rubbish', 'delete',
-           'size_line', 'agreed', 'clean', 'again', 'check_size', 'start', 'status', 'main']
+           'estimate', 'clock', 'dry_run', 'engine_flags', 'cluster_flags', 'parse', 'run_flags', 'chosen',
+           'slurm_wishes', 'local_warnings', 'open_client', 'first_driver', 'mended', 'run_study', 'Interrupted',
+           'told_to_stop', 'typed', 'failure_lines', 'drive', 'studies', 'records', 'recorded_cells', 'seconds_taken',
+           'status_lines', 'shared', 'rubbish', 'delete', 'size_line', 'agreed', 'clean', 'again', 'check_size',
+           'start', 'status', 'main']
 
 # %% ../nbs/03a_study.ipynb #966b38c8
 import argparse, os, re, shlex, signal, statistics, sys, time
@@ -31,6 +32,11 @@ from .models import build_model
 from .runfiles import folder_key, is_finished
 from .sources import nature
 from .train import TrainConfig, Training, train_epoch
+
+# %% ../nbs/03a_study.ipynb #98188926
+from .compiled import trouble
+from .core import usable_cores
+from .engine import cluster_security, connected
 
 # %% ../nbs/03a_study.ipynb #0a24d715
 def announce(splits: Splits, # what will be trained on
@@ -148,7 +154,7 @@ def time_step(cfg: TrainConfig, # of a run
              ) -> float: # seconds
     "Time a few real training steps on random films."
     cfg, before = TrainConfig(**{k: getattr(cfg, k) for k in (*ALIKE[:6], *ALIKE[7:10])}), torch.get_num_threads()
-    torch.set_num_threads(cfg.num_threads or os.cpu_count())
+    torch.set_num_threads(cfg.num_threads or usable_cores())
     films = np.random.default_rng(0).integers(0, 256, (cfg.batch_size*steps, 1, cfg.image_size, cfg.image_size), np.uint8)
     t = Training(build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control), cfg, Split(films, np.arange(len(films)), pd.DataFrame(dict(label=np.arange(len(films)) % 2))))
     with open(os.devnull, 'w') as nowhere, _stderr(nowhere):
@@ -213,12 +219,22 @@ def engine_flags(p: argparse.ArgumentParser, # gets them
                 ):
     "Where the jobs run."
     p.add_argument('--jobs', '--workers', type=whole_number(0, 4096), default=0, help='workers; 0: as many as cores and memory allow')
-    p.add_argument('--scheduler', default=os.environ.get('DASK_SCHEDULER_ADDRESS', ''), help='address of a dask scheduler, e.g. tcp://host:8786; default: $DASK_SCHEDULER_ADDRESS')
-    p.add_argument('--attempts', type=whole_number(1, 100), default=LIMIT, help='how often a run may fail before it is left')
-    p.add_argument('--job-hours', type=real_number(.001, 10_000), default=HOURS, help=f'hours one attempt at a run may take before it is stopped and counts as failed (default {HOURS:g})')
-    p.add_argument('--dashboard', action='store_true', help="dask's web page of the local cluster")
+    p.add_argument('--scheduler', default=os.environ.get('DASK_SCHEDULER_ADDRESS', ''), help='address of a dask scheduler, e.g. tls://host:8786; default: $DASK_SCHEDULER_ADDRESS')
+    p.add_argument('--attempts', type=whole_number(1, 1000), default=LIMIT, help='how often a run may fail before it is left')
+    p.add_argument('--job-hours', type=real_number(.001, 10_000), default=HOURS, help=f'hours an attempt may take before it is stopped; the next goes on from its checkpoint (default {HOURS:g})')
+    p.add_argument('--dashboard', action='store_true', help="dask's web page of the local cluster, on this machine alone")
+    cluster_flags(p)
+
+# %% ../nbs/03a_study.ipynb #ca75991e
+def cluster_flags(p: argparse.ArgumentParser, # gets them
+                 ):
+    "A cluster on a network, and who may join it."
+    for name, text in {'ca': 'certificate of the authority', 'cert': 'certificate', 'key': 'its key; default: in the same file'}.items():
+        p.add_argument(f'--tls-{name}', default='', metavar='FILE', help=f"{text}, for --scheduler and --slurm; default: dask's configuration")
     p.add_argument('--slurm', action='store_true', help='start the workers as Slurm jobs')
-    for name, text in dict(queue='partition', account='account', walltime='time limit, e.g. 04:00:00', memory='per worker, e.g. 3GiB').items(): p.add_argument(f'--slurm-{name}', default='', help=f'Slurm: {text}')
+    p.add_argument('--interface', default='', help='Slurm: network interface of scheduler and workers, e.g. ib0')
+    for name, text in dict(queue='partition', account='account', walltime='time limit, e.g. 04:00:00', memory='per worker, e.g. 3GiB').items():
+        p.add_argument(f'--slurm-{name}', default='', help=f'Slurm: {text}')
     p.add_argument('--slurm-gpu', action='store_true', help='Slurm: a GPU per worker')
 
 # %% ../nbs/03a_study.ipynb #bcf5e19f
@@ -259,23 +275,40 @@ def chosen(a: argparse.Namespace, # of the command `run`
     if 'source' in flags: flags['source'] = [str(Path(s).resolve()) if Path(s).is_dir() else s for s in flags['source']]
     return override(load_spec(a.study) if a.study else {}, flags, a.name or '')
 
-# %% ../nbs/03a_study.ipynb #c9d5c902
+# %% ../nbs/03a_study.ipynb #f132c6e7
+def slurm_wishes(jobs: list[dict], # from `grid.make_jobs`
+                 a: argparse.Namespace, # from `parse`
+                ) -> dict: # keyword arguments of dask_jobqueue.SLURMCluster
+    "What is asked of Slurm for each worker."
+    threads = max((j['config']['num_threads'] for j in jobs), default=1)
+    asked = {k: getattr(a, f'slurm_{k}') for k in ('queue', 'account', 'walltime', 'memory', 'gpu')}
+    return slurm_options(asked | dict(threads=threads, gib=max(job_gib(j['config']) for j in jobs)))
+
+def local_warnings(jobs: list[dict], # from `grid.make_jobs`
+                  ) -> str: # '' for nothing
+    "What is said in a terminal before runs on this machine begin, since each run says it in its notebook alone."
+    if any(j['config']['device'] == 'cuda' for j in jobs) and not torch.cuda.is_available(): raise ValueError('device is cuda, but PyTorch sees no GPU on this machine. Use cpu or auto, or a cluster with GPUs (--scheduler, --slurm --slurm-gpu).')
+    on_cpu = [j for j in jobs if j['config'].get('kernels', True) and not torch.cuda.is_available()]
+    return trouble() if on_cpu else ''
+
+# %% ../nbs/03a_study.ipynb #f2d8e86e
 @contextmanager
 def open_client(jobs: list[dict], # from `grid.make_jobs`
                 a: argparse.Namespace, # from `parse`
                ): # yields a dask client
     "A client of the cluster that was asked for."
-    threads = max((j['config']['num_threads'] for j in jobs), default=1)
+    security = cluster_security(a.tls_ca, a.tls_cert, a.tls_key)
     if a.scheduler:
         quiet(home()/'runs'/'study.log')
-        try: client = Client(a.scheduler, set_as_default=False, timeout=20)
-        except OSError: raise SchedulerLost(a.scheduler) from None
-        with client: yield client
+        with connected(a.scheduler, security) as client: yield client
         return
-    if a.slurm: cluster = slurm_cluster(a.jobs or 1, slurm_options(dict(queue=a.slurm_queue, account=a.slurm_account, walltime=a.slurm_walltime, memory=a.slurm_memory, gpu=a.slurm_gpu, threads=threads, gib=max(job_gib(j['config']) for j in jobs))))
-    elif any(j['config']['device'] == 'cuda' for j in jobs) and not torch.cuda.is_available(): raise ValueError('device is cuda, but PyTorch sees no GPU on this machine. Use cpu or auto, or a cluster with GPUs (--scheduler, --slurm --slurm-gpu).')
-    else: cluster = local_cluster(jobs, a.jobs, a.dashboard)
-    with cluster as c, Client(c, set_as_default=False) as client: yield client
+    if a.slurm: cluster = slurm_cluster(a.jobs or 1, slurm_wishes(jobs, a), a.interface, security)
+    else:
+        if said := local_warnings(jobs): print(f'WARNING: {said}', flush=True)
+        cluster = local_cluster(jobs, a.jobs, a.dashboard)
+    with cluster as c, Client(c, set_as_default=False) as client:
+        if a.dashboard: print(f'Dashboard: {c.dashboard_link}', flush=True)
+        yield client
 
 # %% ../nbs/03a_study.ipynb #53115a2c
 @contextmanager

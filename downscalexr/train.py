@@ -23,7 +23,7 @@ from .batches import batches
 from .compiled import use_kernels, with_kernels
 from .checkpoint import Checkpoints, Stopped, latest_checkpoint, rng_state, seed_everything, set_rng_state, stoppable, tell
 from .console import redact, system_error
-from .core import append_jsonl, atomic_write, checkout, code_version, derive_seed, environment, home, jsonable, keep_freed_memory, publish, shown, write_json
+from .core import append_jsonl, atomic_write, checkout, code_version, derive_seed, environment, home, jsonable, keep_freed_memory, publish, shown, usable_cores, write_json
 from .audit import DUPLICATES
 from .curves import LivePlot, plot_history, plot_scores
 from .data import Split, Splits, load_splits, take
@@ -370,7 +370,7 @@ def prepare(cfg: TrainConfig, # checked
     atexit.register(gc.freeze) # or Python looks for cycles in all that was imported, for a second, before it ends
     torch.set_flush_denormal(True) # before threads start, which take it over
     use_kernels(cfg.kernels)
-    torch.set_num_threads(cfg.num_threads or os.cpu_count())
+    torch.set_num_threads(cfg.num_threads or usable_cores())
     torch.backends.cudnn.deterministic = True
     return ('cuda' if torch.cuda.is_available() else 'cpu') if cfg.device == 'auto' else cfg.device
 

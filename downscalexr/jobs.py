@@ -82,6 +82,7 @@ def damage(job: dict, # from `grid.make_jobs`
     folder, found = job_folder(job), []
     try:
         found += part_faults(folder)
+        if os.path.lexists(folder/'result.json') and not os.path.lexists(folder/'config.json'): found.append((folder/'config.json', 'is missing'))
         for read in (lambda: read_part(folder, 'failure.json'), lambda: read_jsonl(folder/'attempts.jsonl')):
             try: read()
             except Damaged as e: found.append((e.path, f'is damaged: {e.what}'))
@@ -283,7 +284,7 @@ def attempt(job: dict, # from `grid.make_jobs`
         try: run_notebook(job, folder)
         except Exception as e:
             stopped = _mine[job['name']]
-            text = f'It was stopped after {hours:g} hours, the limit of one attempt (--job-hours). Its last checkpoint is kept, the next attempt goes on from there.' if late.is_set() else reason(e, job)
+            text = f'It was stopped after {hours:.3g} hours, the limit of one attempt (--job-hours). Its last checkpoint is kept, the next attempt goes on from there.' if late.is_set() else reason(e, job)
             note('stopped' if stopped else 'failed', seconds=round(time.monotonic() - start, 1), error=text[:500])
             if not stopped: note_failure(job, text)
             raise JobFailed(text) from None

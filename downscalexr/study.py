@@ -327,7 +327,7 @@ def mended(jobs: list[dict], # finished ones
     "Set damaged notes of finished runs aside, where nobody is at work in them; what was finished stays so."
     said = []
     for j in (j for j in jobs if damage(j)):
-        with suppress(OSError), FileLock(str(job_folder(j)/'.job.lock'), timeout=0): said += [f'{line} It was set aside.' for line in mend_notes(j, job_folder(j))]
+        with suppress(OSError), FileLock(str(job_folder(j)/'.job.lock'), timeout=0): said += [f'{line.rstrip(".")}: set aside and made anew.' for line in mend_notes(j, job_folder(j))]
     return said
 
 def run_study(spec: dict, # name, about, grid, exclude
@@ -441,7 +441,7 @@ def status_lines(record: dict, # from `records`
     lines = [f'{record["name"]:24} ' + '  '.join(f'{v:5} {k}' for k, v in n.items()) + eta]
     for j in record['jobs']:
         s, why = states[j['name']]
-        if s == 'failed': lines.append('  ' + failure_lines(j['name'], f'{why} ({failure(j)["attempts"]} attempts)').replace('\n', '\n  '))
+        if s == 'failed': lines.append('  ' + failure_lines(j['name'], why + f' ({failure(j)["attempts"]} attempts)'*bool(failure(j)['attempts'])).replace('\n', '\n  '))
         elif s != 'running': lines += [f'  {line}' for line in damage(j)]
     return lines
 

@@ -108,6 +108,7 @@ def one_line(text: str, # what somebody said
     "Text without line breaks and secrets."
     return ' '.join(without_secrets(str(text)).split())[:longest]
 
+# %% ../nbs/03f_jobs.ipynb #ee146e21
 def note_failure(job: dict, # from `grid.make_jobs`
                  error: str, # what to tell people
                  attempts: int=0, # set the count; 0: one more than before

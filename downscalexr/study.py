@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from distributed import Client
 from filelock import FileLock, Timeout
+from .compiled import trouble
 from .console import entry_point, real_number, some_text, system_error, whole_number
-from .core import Damaged, checkout, code_version, home, read_json, shown, write_json
+from .core import Damaged, checkout, code_version, home, read_json, shown, usable_cores, write_json
 from .data import Split, Splits
-from .engine import SchedulerLost, job_gib, local_cluster, n_workers, quiet, run_jobs, slurm_cluster, slurm_options
+from .engine import SchedulerLost, cluster_security, connected, job_gib, local_cluster, n_workers, quiet, run_jobs, slurm_cluster, slurm_options
 from .files import clear_drafts, set_aside
 from .folders import contents, is_checkpoint, plain_name, remove_run
 from .grid import AXES, MANY, MOST, MOST_SEEDS, cells, check_cell, check_name, load_spec, make_jobs, n_cells, override, presets, read_images
@@ -32,11 +33,6 @@ from .models import build_model
 from .runfiles import folder_key, is_finished
 from .sources import nature
 from .train import TrainConfig, Training, train_epoch
-
-# %% ../nbs/03a_study.ipynb #98188926
-from .compiled import trouble
-from .core import usable_cores
-from .engine import cluster_security, connected
 
 # %% ../nbs/03a_study.ipynb #0a24d715
 def announce(splits: Splits, # what will be trained on
@@ -321,7 +317,7 @@ def first_driver(name: str, # of the study
     try: yield True
     finally: lock.release()
 
-# %% ../nbs/03a_study.ipynb #fe2f6a07
+# %% ../nbs/03a_study.ipynb #08ff8e50
 def mended(jobs: list[dict], # finished ones
           ) -> list[str]: # what was damaged, one line each
     "Set damaged notes of finished runs aside, where nobody is at work in them; what was finished stays so."
@@ -330,6 +326,7 @@ def mended(jobs: list[dict], # finished ones
         with suppress(OSError), FileLock(str(job_folder(j)/'.job.lock'), timeout=0): said += [f'{line.rstrip(".")}: set aside and made anew.' for line in mend_notes(j, job_folder(j))]
     return said
 
+# %% ../nbs/03a_study.ipynb #fe2f6a07
 def run_study(spec: dict, # name, about, grid, exclude
               todo: list[TrainConfig], # its runs
               a: argparse.Namespace, # from `parse`

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 from .core import home, usable_cores, usable_memory
 from .files import private_folder
-from .jobs import LIMIT, execute, job_folder, note_failure, state, stop
+from .jobs import LIMIT, Redacted, execute, job_folder, note_failure, state, stop
 from .warm import socket_folder
 
 # %% ../nbs/03g_engine.ipynb #4b00da82
@@ -75,7 +75,7 @@ def quiet(path: Path, # file that grows
     "Send dask's own messages in this process into a file."
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, delay=True)
-    handler.setFormatter(logging.Formatter('%(asctime)s %(name)s %(levelname)s %(message)s'))
+    handler.setFormatter(Redacted('%(asctime)s %(name)s %(levelname)s %(message)s'))
     for name in list(logging.root.manager.loggerDict):
         if name.split('.')[0] in ('distributed', 'tornado', 'bokeh') and (log := logging.getLogger(name)).handlers: log.handlers[:] = [handler]
 
@@ -251,7 +251,7 @@ def why(future, # ended without a result
     if future.cancelled(): raise SchedulerLost
     e = future.exception()
     if not isinstance(e, KilledWorker): return str(e) or type(e).__name__
-    with suppress(Timeout), FileLock(str(job_folder(job)/'.job.lock'), timeout=5):
+    with suppress(Timeout, OSError), FileLock(str(job_folder(job)/'.job.lock'), timeout=5):
         if state(job, limit, mine=True) == 'done': return ''
         return note_failure(job, f'Its worker died each time it ran ({dask.config.get("distributed.scheduler.allowed-failures") + 1} times): out of memory, or a crash outside Python. The notebook shows the attempt before, if any.', limit)['error']
     return 'Its worker died each time it ran.'

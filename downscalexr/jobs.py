@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['LIMIT', 'HOURS', 'OUTPUT_MIB', 'GRACE_S', 'ELSEWHERE', 'job_folder', 'held', 'failure', 'attempts', 'judged', 'state',
-           'damage', 'JobFailed', 'without_secrets', 'one_line', 'note_failure', 'reason', 'Outputs', 'bounded_engine',
-           'signal_kernels', 'time_limit', 'pin_threads', 'write_config', 'run_notebook', 'after_notebook',
-           'mend_notes', 'attempt', 'execute', 'kernel_mib', 'stop', 'command']
+           'damage', 'JobFailed', 'without_secrets', 'one_line', 'note_failure', 'reason', 'Redacted', 'Outputs',
+           'bounded_engine', 'signal_kernels', 'time_limit', 'pin_threads', 'write_config', 'run_notebook',
+           'after_notebook', 'mend_notes', 'attempt', 'execute', 'kernel_mib', 'stop', 'command']
 
 # %% ../nbs/03f_jobs.ipynb #63eb4cbd
-import importlib, os, re, signal, socket, sys, tempfile, threading, time
+import importlib, logging, os, re, signal, socket, sys, threading, time
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -82,6 +82,7 @@ def damage(job: dict, # from `grid.make_jobs`
     folder, found = job_folder(job), []
     try:
         found += part_faults(folder)
+        if os.path.lexists(folder/'result.json') and not os.path.lexists(folder/'config.json'): found.append((folder/'config.json', 'is missing'))
         for read in (lambda: read_part(folder, 'failure.json'), lambda: read_jsonl(folder/'attempts.jsonl')):
             try: read()
             except Damaged as e: found.append((e.path, f'is damaged: {e.what}'))
@@ -107,6 +108,7 @@ def one_line(text: str, # what somebody said
     "Text without line breaks and secrets."
     return ' '.join(without_secrets(str(text)).split())[:longest]
 
+# %% ../nbs/03f_jobs.ipynb #ee146e21
 def note_failure(job: dict, # from `grid.make_jobs`
                  error: str, # what to tell people
                  attempts: int=0, # set the count; 0: one more than before
@@ -127,6 +129,11 @@ def reason(e: Exception, # what papermill or we raised
     if 'holds another run' not in text: return one_line(text)
     theirs = '' if (here := code_version('train')) == job['code'] else f' The code here is {here}, the driver has {job["code"]}: install the same version.'
     return one_line(f'This worker would train another run than the driver asked for.{theirs or " The code is the same, so the images (DOWNSCALEXR_DATA, source) or a plug-in differ from those of the driver."} {text}')
+
+# %% ../nbs/03f_jobs.ipynb #cf29f2d0
+class Redacted(logging.Formatter):
+    "Lines of a log without secrets."
+    def format(self, record): return without_secrets(super().format(record))
 
 # %% ../nbs/03f_jobs.ipynb #8b7d7c8b
 OUTPUT_MIB = 10 # that all outputs of a notebook may have together
@@ -228,7 +235,6 @@ def run_notebook(job: dict, # from `grid.make_jobs`
                 ):
     "Execute the training notebook with the job's parameters."
     import papermill
-    from traitlets.config import Config
     draft = folder/'.notebook.ipynb'
     with FileLock(str(folder/'.lock'), timeout=60): # the kernel of a killed worker lives for another second
         for place in (folder, folder/'checkpoints'): clear_drafts(place)
@@ -236,9 +242,7 @@ def run_notebook(job: dict, # from `grid.make_jobs`
         if path.is_dir(): set_aside(path)
     pin_threads(job['config']['num_threads'])
     try:
-        with tempfile.TemporaryDirectory(prefix='kernel-') as sockets: # on this machine's own disk, under a short name
-            how = Config(KernelManager=dict(transport='ipc', ip=f'{sockets}/kernel')) if os.name == 'posix' else Config()
-            papermill.execute_notebook(str(checkout()/'nbs'/'03_train.ipynb'), str(draft), parameters=dict(job['config'], run_dir=str(folder)), progress_bar=False, engine_name=bounded_engine(), config=how, kernel_manager_class=WarmManager)
+        papermill.execute_notebook(str(checkout()/'nbs'/'03_train.ipynb'), str(draft), parameters=dict(job['config'], run_dir=str(folder)), progress_bar=False, engine_name=bounded_engine(), kernel_manager_class=WarmManager)
     finally:
         if draft.exists(): os.replace(draft, folder/'notebook.ipynb')
     if wrong := unfinished(folder, job['key']): raise JobFailed(f'The notebook ended without an error and without a result: {wrong}. Something ended it early, e.g. a plug-in that calls sys.exit().')
@@ -281,7 +285,7 @@ def attempt(job: dict, # from `grid.make_jobs`
         try: run_notebook(job, folder)
         except Exception as e:
             stopped = _mine[job['name']]
-            text = f'It was stopped after {hours:g} hours, the limit of one attempt (--job-hours). Its last checkpoint is kept, the next attempt goes on from there.' if late.is_set() else reason(e, job)
+            text = f'It was stopped after {hours:.3g} hours, the limit of one attempt (--job-hours). Its last checkpoint is kept, the next attempt goes on from there.' if late.is_set() else reason(e, job)
             note('stopped' if stopped else 'failed', seconds=round(time.monotonic() - start, 1), error=text[:500])
             if not stopped: note_failure(job, text)
             raise JobFailed(text) from None
@@ -296,6 +300,7 @@ def execute(job: dict, # from `grid.make_jobs`
            ) -> str: # 'done', or 'found' where it was done before
     "Do a job unless it is done; the function that workers run."
     folder = job_folder(job)
+    if why := judged(job, limit)[1]: raise JobFailed(why)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(str(folder/'.job.lock')):

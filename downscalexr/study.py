@@ -20,12 +20,13 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from distributed import Client
 from filelock import FileLock, Timeout
+from .compiled import trouble
 from .console import entry_point, real_number, some_text, system_error, whole_number
-from .core import Damaged, checkout, code_version, home, read_json, shown, write_json
+from .core import Damaged, checkout, code_version, home, read_json, shown, usable_cores, write_json
 from .data import Split, Splits
-from .engine import SchedulerLost, job_gib, local_cluster, n_workers, quiet, run_jobs, slurm_cluster, slurm_options
+from .engine import SchedulerLost, cluster_security, connected, job_gib, local_cluster, n_workers, quiet, run_jobs, slurm_cluster, slurm_options
 from .files import clear_drafts, set_aside
-from .folders import belongs, contents, is_checkpoint, plain_name, remove_run
+from .folders import contents, is_checkpoint, plain_name, remove_run
 from .grid import AXES, MANY, MOST, MOST_SEEDS, cells, check_cell, check_name, load_spec, make_jobs, n_cells, override, presets, read_images
 from .jobs import HOURS, LIMIT, attempts, damage, execute, failure, job_folder, judged, mend_notes, one_line, state
 from .models import build_model
@@ -221,8 +222,8 @@ def engine_flags(p: argparse.ArgumentParser, # gets them
     "Where the jobs run."
     p.add_argument('--jobs', '--workers', type=whole_number(0, 4096), default=0, help='workers; 0: as many as cores and memory allow')
     p.add_argument('--scheduler', default=os.environ.get('DASK_SCHEDULER_ADDRESS', ''), help='address of a dask scheduler, e.g. tls://host:8786; default: $DASK_SCHEDULER_ADDRESS')
-    p.add_argument('--attempts', type=whole_number(1, 100), default=LIMIT, help='how often a run may fail before it is left')
-    p.add_argument('--job-hours', type=real_number(.001, 10_000), default=HOURS, help=f'hours one attempt at a run may take before it is stopped and counts as failed (default {HOURS:g})')
+    p.add_argument('--attempts', type=whole_number(1, 1000), default=LIMIT, help='how often a run may fail before it is left')
+    p.add_argument('--job-hours', type=real_number(.001, 10_000), default=HOURS, help=f'hours an attempt may take before it is stopped; the next goes on from its checkpoint (default {HOURS:g})')
     p.add_argument('--dashboard', action='store_true', help="dask's web page of the local cluster, on this machine alone")
     cluster_flags(p)
 
@@ -322,15 +323,16 @@ def first_driver(name: str, # of the study
     try: yield True
     finally: lock.release()
 
-# %% ../nbs/03a_study.ipynb #fe2f6a07
+# %% ../nbs/03a_study.ipynb #08ff8e50
 def mended(jobs: list[dict], # finished ones
           ) -> list[str]: # what was damaged, one line each
     "Set damaged notes of finished runs aside, where nobody is at work in them; what was finished stays so."
     said = []
     for j in (j for j in jobs if damage(j)):
-        with suppress(OSError), FileLock(str(job_folder(j)/'.job.lock'), timeout=0): said += [f'{line} It was set aside.' for line in mend_notes(j, job_folder(j))]
+        with suppress(OSError), FileLock(str(job_folder(j)/'.job.lock'), timeout=0): said += [f'{line.rstrip(".")}: set aside and made anew.' for line in mend_notes(j, job_folder(j))]
     return said
 
+# %% ../nbs/03a_study.ipynb #fe2f6a07
 def run_study(spec: dict, # name, about, grid, exclude
               todo: list[TrainConfig], # its runs
               a: argparse.Namespace, # from `parse`
@@ -442,7 +444,7 @@ def status_lines(record: dict, # from `records`
     lines = [f'{record["name"]:24} ' + '  '.join(f'{v:5} {k}' for k, v in n.items()) + eta]
     for j in record['jobs']:
         s, why = states[j['name']]
-        if s == 'failed': lines.append('  ' + failure_lines(j['name'], f'{why} ({failure(j)["attempts"]} attempts)').replace('\n', '\n  '))
+        if s == 'failed': lines.append('  ' + failure_lines(j['name'], why + f' ({failure(j)["attempts"]} attempts)'*bool(failure(j)['attempts'])).replace('\n', '\n  '))
         elif s != 'running': lines += [f'  {line}' for line in damage(j)]
     return lines
 

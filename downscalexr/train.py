@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from .batches import batches
 from .compiled import use_kernels, with_kernels
 from .checkpoint import Checkpoints, Stopped, latest_checkpoint, rng_state, seed_everything, set_rng_state, stoppable, tell
-from .console import system_error
+from .console import redact, system_error
 from .core import append_jsonl, atomic_write, checkout, code_version, derive_seed, environment, home, jsonable, keep_freed_memory, publish, read_json, read_jsonl, sha256_file, shown, usable_cores, write_json
 from .audit import DUPLICATES
 from .curves import LivePlot, plot_history, plot_scores
@@ -544,7 +544,7 @@ def train_in(folder: Path, # of the run, locked and mended
         with no_exit(who), limited(output): file_result(folder, cfg, splits, t, device)
     except BaseException as e:
         status = 'stopped' if isinstance(e, (Stopped, KeyboardInterrupt)) else 'diverged' if isinstance(e, Diverged) else 'failed'
-        with contextlib.suppress(OSError): note_status(folder, status, reason=str(e)) # the disk may be full
+        with contextlib.suppress(OSError): note_status(folder, status, reason=redact(e)) # the disk may be full
         mirror.close()
         raise
     note_status(folder, 'finished')

@@ -184,7 +184,7 @@ def git_commit(folder: Path|None=None, # a checkout; default: this one
     return head.stdout.strip() + ('+changes' if changed else '') if folder and head.returncode == 0 else 'unknown'
 
 # %% ../nbs/00_core.ipynb #c24d5e7f
-LAYERS = ('core', 'files', 'console', 'testing', 'runfiles', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
+LAYERS = ('core', 'files', 'console', 'testing', 'runfiles', 'compiled', 'metrics', 'pages', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
 
 _varies = ('ctx', 'kind', 'type_comment', 'type_ignores', 'type_params') # fields that say nothing of what code does, or that one Python has and another has not
 

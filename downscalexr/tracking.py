@@ -36,6 +36,7 @@ DRIVERS = dict(postgresql=dict(psycopg2='psycopg2', psycopg='psycopg', pg8000='p
 INSTALL = dict(postgresql='psycopg2-binary', mysql='pymysql', mssql='pyodbc') # what to install where there is none
 FORMS = 'Right are http(s)://HOST, sqlite:////FOLDER/mlflow.db, and postgresql://, mysql:// or mssql://USER:PASSWORD@HOST/DATABASE; where it is not set, the store is mlflow.db in the home folder.'
 
+# %% ../nbs/00b_tracking.ipynb #78284373
 def with_driver(uri: str, # of a database server
                ) -> str: # with a driver that is installed
     "Both spellings of a database's address, with its driver and without."
@@ -67,6 +68,7 @@ def address_fault(uri: str, # tracking URI
         if not host or re.search(r'\s', uri): return 'in which host or port is missing or wrong'
     return ''
 
+# %% ../nbs/00b_tracking.ipynb #a30b9cb9
 def checked_uri(uri: str, # as somebody wrote it
                ) -> str: # as MLflow needs it
     "Refuse an address that cannot be right."
@@ -135,6 +137,7 @@ def sqlite_file(uri: str, # tracking URI
     "The file of a SQLite store."
     return Path(uri.split('?')[0].split('///', 1)[1]).resolve() if uri.startswith('sqlite') else None
 
+# %% ../nbs/00b_tracking.ipynb #f5caa890
 def knock(uri: str, # from `checked_uri`
          ):
     "Raise at once what MLflow would find out in minutes: nobody listens, no such host, a file that is no database."
@@ -159,6 +162,7 @@ def settle_environment(): # before a thread starts that will use MLflow
     "Give MLflow's variables their values where the environment says nothing."
     for name, value in DEFAULTS.items(): os.environ.setdefault(name, value)
 
+# %% ../nbs/00b_tracking.ipynb #6ef08c38
 def connect(uri: str|None=None, # tracking URI; default: `tracking_uri()`
             watch: Watch|None=None, # told about every answer
            ) -> Watched: # an mlflow.MlflowClient whose store has been reached
@@ -207,6 +211,7 @@ def turned(place: str, # an address in the store
     ours = _ours.fullmatch(place)
     return f'{root}/{ours[1]}' if ours else place
 
+# %% ../nbs/00b_tracking.ipynb #d9a9c12f
 def settle_places(file: Path, # a SQLite store
                  ) -> int: # how many addresses were turned
     "Let a store in the home folder keep its files there."
@@ -237,6 +242,7 @@ def check_place(client, # from `connect`
     if file and file.is_relative_to(home()): raise ValueError(f'the store says that the run\'s files are in {path[1]}, which is not in the home folder')
     if not Path(path[1]).is_dir(): raise ValueError(f'the store keeps the files of this experiment in {path[1]}, which is not there (any more): make that folder, or take another name (-p experiment NAME)')
 
+# %% ../nbs/00b_tracking.ipynb #4bfaf6d3
 def experiment_id(client, # from `connect`
                   name: str, # the experiment's name
                  ) -> str: # its id
@@ -290,6 +296,7 @@ def plain(text: str, # of a library's error
     text = ' '.join(text.split()).rstrip('.')
     return text if len(text) <= 300 else f'{text[:120]} … {text[-170:]}'
 
+# %% ../nbs/00b_tracking.ipynb #d04b72ec
 def reason(error: BaseException, # what a store or its client raised
           ) -> str: # one line, without secrets
     "An error as it is shown."

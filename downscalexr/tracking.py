@@ -9,7 +9,7 @@ __all__ = ['DRIVERS', 'INSTALL', 'FORMS', 'PORTS', 'DEFAULTS', 'PLACES', 'CAUSES
            'plain', 'reason', 'warn_lost', 'in_time', 'send_report', 'log_report']
 
 # %% ../nbs/00b_tracking.ipynb #ec0a538d
-import contextlib, difflib, errno, importlib.util, logging, os, re, socket, sqlite3, threading, time, urllib.request, warnings
+import contextlib, difflib, errno, importlib, importlib.util, logging, os, re, socket, sqlite3, threading, time, urllib.request, warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 from fastcore.basics import patch
@@ -169,7 +169,9 @@ def connect(uri: str|None=None, # tracking URI; default: `tracking_uri()`
     "Open the store; a new SQLite file gets its tables from one process alone."
     watch, uri = watch or Watch(), checked_uri(uri or tracking_uri())
     settle_environment()
-    with watch.at_work(): import mlflow
+    with watch.at_work():
+        import mlflow
+        importlib.import_module(f'mlflow.store.tracking.{"rest_store" if uri.startswith("http") else "sqlalchemy_store"}') # else the client does it, on the store's time
     for noisy in ('mlflow.store.db.utils', 'alembic', 'urllib3'): logging.getLogger(noisy).setLevel(logging.CRITICAL) # they print what is raised, with SQL and addresses
     knock(uri)
     path = sqlite_file(uri)

@@ -20,7 +20,7 @@ from .core import Damaged, home, shown
 # %% ../nbs/00b_tracking.ipynb #21402f23
 def tracking_uri() -> str: # e.g. 'sqlite:////home/me/downscalexr/mlflow.db'
     "`$MLFLOW_TRACKING_URI`, else a SQLite file in the home folder."
-    return os.environ.get('MLFLOW_TRACKING_URI') or f'sqlite:///{home()/"mlflow.db"}'
+    return os.environ.get('MLFLOW_TRACKING_URI', '').strip() or f'sqlite:///{home()/"mlflow.db"}'
 
 # %% ../nbs/00b_tracking.ipynb #16c54f1c
 def store_name(uri: str|None=None, # tracking URI; default: `tracking_uri()`

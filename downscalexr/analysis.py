@@ -16,7 +16,7 @@ from .downsample import load_plugins
 from .figures import along, caption, figures
 from .results import Results, as_text, collect, comparison, comparison_table, differences, differences_table, excludes_zero, finished_runs, load_results, parts
 from .sources import nature
-from .tracking import log_report, tracking_uri
+from .tracking import log_report, store_name
 
 # %% ../nbs/05_analysis.ipynb #07d167d3
 def verdict(d: pd.DataFrame, # from `differences`
@@ -81,7 +81,7 @@ def summary_text(r: Results, # what was reported
     "Table and places, as the command prints them."
     data = r.provenance['data']
     what = 'SYNTHETIC FILMS (phantom): these numbers say nothing about patients.' if data['kind'] == 'phantom' else f'{nature(data["kind"], data["name"])}.'.capitalize()
-    places = {'figures and tables': out, 'checkpoints': runs/'<run>'/'best.pt', 'executed notebooks': runs/'<run>'/'notebook.ipynb', 'MLflow store': tracking_uri()}
+    places = {'figures and tables': out, 'checkpoints': runs/'<run>'/'best.pt', 'executed notebooks': runs/'<run>'/'notebook.ipynb', 'MLflow store': store_name()}
     with pd.option_context('display.width', 200, 'display.max_colwidth', 40): text = table.to_string()
     return f'\n{caption(r)}\n{what}\n\n{text}\n\n' + '\n'.join(f'{k + ":":20}{v}' for k, v in places.items())
 

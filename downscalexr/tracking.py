@@ -9,7 +9,7 @@ __all__ = ['DRIVERS', 'INSTALL', 'FORMS', 'PORTS', 'DEFAULTS', 'PLACES', 'CAUSES
            'plain', 'reason', 'warn_lost', 'in_time', 'send_report', 'log_report']
 
 # %% ../nbs/00b_tracking.ipynb #ec0a538d
-import contextlib, difflib, errno, importlib.util, logging, os, re, socket, sqlite3, threading, time, urllib.request, warnings
+import contextlib, difflib, errno, importlib, importlib.util, logging, os, re, socket, sqlite3, threading, time, urllib.request, warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 from fastcore.basics import patch
@@ -20,7 +20,7 @@ from .core import Damaged, home, shown
 # %% ../nbs/00b_tracking.ipynb #21402f23
 def tracking_uri() -> str: # e.g. 'sqlite:////home/me/downscalexr/mlflow.db'
     "`$MLFLOW_TRACKING_URI`, else a SQLite file in the home folder."
-    return os.environ.get('MLFLOW_TRACKING_URI') or f'sqlite:///{home()/"mlflow.db"}'
+    return os.environ.get('MLFLOW_TRACKING_URI', '').strip() or f'sqlite:///{home()/"mlflow.db"}'
 
 # %% ../nbs/00b_tracking.ipynb #16c54f1c
 def store_name(uri: str|None=None, # tracking URI; default: `tracking_uri()`
@@ -36,6 +36,7 @@ DRIVERS = dict(postgresql=dict(psycopg2='psycopg2', psycopg='psycopg', pg8000='p
 INSTALL = dict(postgresql='psycopg2-binary', mysql='pymysql', mssql='pyodbc') # what to install where there is none
 FORMS = 'Right are http(s)://HOST, sqlite:////FOLDER/mlflow.db, and postgresql://, mysql:// or mssql://USER:PASSWORD@HOST/DATABASE; where it is not set, the store is mlflow.db in the home folder.'
 
+# %% ../nbs/00b_tracking.ipynb #78284373
 def with_driver(uri: str, # of a database server
                ) -> str: # with a driver that is installed
     "Both spellings of a database's address, with its driver and without."
@@ -67,6 +68,7 @@ def address_fault(uri: str, # tracking URI
         if not host or re.search(r'\s', uri): return 'in which host or port is missing or wrong'
     return ''
 
+# %% ../nbs/00b_tracking.ipynb #a30b9cb9
 def checked_uri(uri: str, # as somebody wrote it
                ) -> str: # as MLflow needs it
     "Refuse an address that cannot be right."
@@ -135,6 +137,7 @@ def sqlite_file(uri: str, # tracking URI
     "The file of a SQLite store."
     return Path(uri.split('?')[0].split('///', 1)[1]).resolve() if uri.startswith('sqlite') else None
 
+# %% ../nbs/00b_tracking.ipynb #f5caa890
 def knock(uri: str, # from `checked_uri`
          ):
     "Raise at once what MLflow would find out in minutes: nobody listens, no such host, a file that is no database."
@@ -159,13 +162,16 @@ def settle_environment(): # before a thread starts that will use MLflow
     "Give MLflow's variables their values where the environment says nothing."
     for name, value in DEFAULTS.items(): os.environ.setdefault(name, value)
 
+# %% ../nbs/00b_tracking.ipynb #6ef08c38
 def connect(uri: str|None=None, # tracking URI; default: `tracking_uri()`
             watch: Watch|None=None, # told about every answer
            ) -> Watched: # an mlflow.MlflowClient whose store has been reached
     "Open the store; a new SQLite file gets its tables from one process alone."
     watch, uri = watch or Watch(), checked_uri(uri or tracking_uri())
     settle_environment()
-    with watch.at_work(): import mlflow
+    with watch.at_work():
+        import mlflow
+        importlib.import_module(f'mlflow.store.tracking.{"rest_store" if uri.startswith("http") else "sqlalchemy_store"}') # else the client does it, on the store's time
     for noisy in ('mlflow.store.db.utils', 'alembic', 'urllib3'): logging.getLogger(noisy).setLevel(logging.CRITICAL) # they print what is raised, with SQL and addresses
     knock(uri)
     path = sqlite_file(uri)
@@ -207,6 +213,7 @@ def turned(place: str, # an address in the store
     ours = _ours.fullmatch(place)
     return f'{root}/{ours[1]}' if ours else place
 
+# %% ../nbs/00b_tracking.ipynb #d9a9c12f
 def settle_places(file: Path, # a SQLite store
                  ) -> int: # how many addresses were turned
     "Let a store in the home folder keep its files there."
@@ -237,6 +244,7 @@ def check_place(client, # from `connect`
     if file and file.is_relative_to(home()): raise ValueError(f'the store says that the run\'s files are in {path[1]}, which is not in the home folder')
     if not Path(path[1]).is_dir(): raise ValueError(f'the store keeps the files of this experiment in {path[1]}, which is not there (any more): make that folder, or take another name (-p experiment NAME)')
 
+# %% ../nbs/00b_tracking.ipynb #4bfaf6d3
 def experiment_id(client, # from `connect`
                   name: str, # the experiment's name
                  ) -> str: # its id
@@ -290,6 +298,7 @@ def plain(text: str, # of a library's error
     text = ' '.join(text.split()).rstrip('.')
     return text if len(text) <= 300 else f'{text[:120]} … {text[-170:]}'
 
+# %% ../nbs/00b_tracking.ipynb #d04b72ec
 def reason(error: BaseException, # what a store or its client raised
           ) -> str: # one line, without secrets
     "An error as it is shown."

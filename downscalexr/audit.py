@@ -339,7 +339,7 @@ class Audit:
 
 # %% ../nbs/01e_audit.ipynb #6b3ced32
 def check_image_size(image_size: int, # pixels on each side
-              ) -> int: # the same
+                    ) -> int: # the same
     "Refuse a size that cannot be meant."
     whole = isinstance(image_size, (int, np.integer)) and not isinstance(image_size, bool)
     if not whole or not MIN_SIDE <= image_size <= MAX_SIZE: raise ValueError(f'image_size must be {MIN_SIDE} px or more and {MAX_SIZE:,} px at most, a whole number; got {image_size!r}.')

@@ -6,7 +6,7 @@
 __all__ = ['NEAR_BITS', 'ALIKE', 'DUPLICATES', 'phash', 'as_hex', 'same_pictures', 'empty_store', 'on_disk', 'hash_files',
            'keep_scan', 'scan_files', 'scan_arrays', 'digest', 'cache_key', 'open_scan', 'phantom_table',
            'load_phantom', 'wake', 'load_films', 'components', 'give_reason', 'judge', 'crossing', 'leak_message',
-           'join_patients', 'other_classes', 'check_classes', 'fingerprint', 'Audit', 'check_size', 'examine',
+           'join_patients', 'other_classes', 'check_classes', 'fingerprint', 'Audit', 'check_image_size', 'examine',
            'refuse_leaks', 'run_audit']
 
 # %% ../nbs/01e_audit.ipynb #235e8f08
@@ -338,8 +338,8 @@ class Audit:
         return self.table[self.table.reason == '']
 
 # %% ../nbs/01e_audit.ipynb #6b3ced32
-def check_size(image_size: int, # pixels on each side
-              ) -> int: # the same
+def check_image_size(image_size: int, # pixels on each side
+                    ) -> int: # the same
     "Refuse a size that cannot be meant."
     whole = isinstance(image_size, (int, np.integer)) and not isinstance(image_size, bool)
     if not whole or not MIN_SIDE <= image_size <= MAX_SIZE: raise ValueError(f'image_size must be {MIN_SIDE} px or more and {MAX_SIZE:,} px at most, a whole number; got {image_size!r}.')
@@ -352,7 +352,7 @@ def examine(source: str|Path='auto', # as for `find_source`
             duplicates: str='error', # 'error' or 'exclude'
            ) -> Audit:
     "Read, measure and judge every film of a source, whatever is found."
-    check_size(image_size)
+    check_image_size(image_size)
     if duplicates not in DUPLICATES: raise ValueError(f'duplicates must be one of {", ".join(DUPLICATES)}, got {duplicates!r}.')
     found = find_source(source, classes)
     if not classes: check_classes(found)

@@ -292,10 +292,11 @@ def plot_quality(table: pd.DataFrame, # mean, contrast, sharpness, label, split
     for row, (i, c) in zip(axes, enumerate(CLASSES)):
         for ax, (column, text) in zip(row, names.items()):
             values = np.log10(table[column].clip(lower=.1)) if column == 'sharpness' else table[column]
-            edges = np.linspace(*np.nanquantile(values, [.001, .999]), 40)
+            low, high = np.nanquantile(values, [.001, .999])
+            edges = np.linspace(low, max(high, low + .01), 40)
             for split, color in looks.items():
                 part = values[(table.split == split) & (table.label == i)]
-                ax.hist(part, edges, density=True, histtype='step', color=color, lw=1.4, label=f'{split}, n = {len(part):,}')
+                if part.between(edges[0], edges[-1]).any(): ax.hist(part, edges, density=True, histtype='step', color=color, lw=1.4, label=f'{split}, n = {len(part):,}')
             ax.set_yticks([]); ax.spines[['top', 'right', 'left']].set_visible(False)
             if i: ax.set_xlabel(text)
         row[0].set_ylabel(c); row[0].legend(frameon=False, fontsize=7)

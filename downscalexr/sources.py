@@ -5,20 +5,20 @@
 # %% auto #0
 __all__ = ['CLASSES', 'MEDMNIST', 'MEDMNIST_URL', 'MAX_ARRAYS', 'KAGGLE', 'PHANTOM_PATIENTS', 'PHANTOM_MOST', 'WORDS', 'expected',
            'visible', 'meant', 'class_folders', 'tree_at', 'find_tree', 'check_names', 'check_tree', 'Source', 'plain',
-           'entry', 'outline', 'walk', 'beside', 'told', 'tree_rows', 'list_images', 'medmnist_source', 'check_npz',
+           'entry', 'is_outline', 'walk', 'beside', 'told', 'tree_rows', 'list_images', 'medmnist_source', 'check_npz',
            'check_npz_size', 'read_npz', 'by_hand', 'download_medmnist', 'download_kaggle', 'split_classes',
            'word_source', 'named_path', 'tree_source', 'find_source', 'nature']
 
 # %% ../nbs/01d_sources.ipynb #0007d865
 import errno, math, os, re, zipfile
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, pandas as pd
 from .archives import ARCHIVES, few, junk, limits, unpack
 from .core import home
 from .downloads import fetch, fetch_kaggle, md5_file
-from .patients import Picture, all_known, is_mask, parse_name, patient_rule
+from .patients import Named, all_known, is_mask, parse_name, patient_rule
 from .reader import ENDINGS, printable
 
 # %% ../nbs/01d_sources.ipynb #e2052ce6
@@ -118,23 +118,25 @@ class Source:
 def plain(text: str, # a path or name
          ) -> str: # text that can be written as UTF-8
     "A name that is no UTF-8 is shown, and found missing."
-    return text.encode('utf-8', 'backslashreplace').decode()
+    try: raw = os.fsencode(text) # the same text in every locale
+    except UnicodeEncodeError: raw = text.encode('utf-8', 'surrogatepass')
+    return raw.decode('utf-8', 'surrogateescape').encode('utf-8', 'backslashreplace').decode()
 
 def entry(p: Path, # an image
           root: Path, # of the tree
           split: str, # 'train', 'val', 'test' or ''
           label: int, # 0 or 1
           folder: Path, # of the class
-          rule, # function of a `Picture`: its patient
+          rule, # function of a `Named`: its patient
           classes: tuple, # names of the class folders
          ) -> tuple: # file, folder, label, patient ('' for unknown), subtype
     "One row of the table."
     file = plain(p.relative_to(root).as_posix())
     below = tuple(plain(part) for part in p.relative_to(folder).parts)
-    return file, split, label, rule(Picture(file, below, label, classes)), parse_name(p.stem)[1]
+    return file, split, label, rule(Named(file, below, label, classes)), parse_name(p.stem)[1]
 
 # %% ../nbs/01d_sources.ipynb #ed16a765
-def outline(p: Path, # a file
+def is_outline(p: Path, # a file
             stems: set, # names without ending of its folder
            ) -> bool:
     "Whether a file is the outline of the image beside it."
@@ -156,7 +158,7 @@ def walk(folder: Path, # a class folder
         for p in entries:
             why, ending = inherited or junk(p.name), p.suffix.lower()
             if os.path.isdir(p) and ending not in ENDINGS: todo.append((p, why or 'masks'*is_mask(p.name)))
-            else: yield p, why or ('masks'*outline(p, stems) if ending in ENDINGS else f'{printable(ending)[:12] or "no"} ending')
+            else: yield p, why or ('masks'*is_outline(p, stems) if ending in ENDINGS else f'{printable(ending)[:12] or "no"} ending')
 
 # %% ../nbs/01d_sources.ipynb #98d8428a
 def beside(root: Path, # of the tree
@@ -172,7 +174,7 @@ def beside(root: Path, # of the tree
         ignored[name] += n
     return ignored
 
-# %% ../nbs/01d_sources.ipynb #9fcc7733
+# %% ../nbs/01d_sources.ipynb #59223103
 def told(e: OSError, # as Python raises it
          root: Path, # what was being read
         ) -> OSError: # of the same kind, with a sentence
@@ -185,7 +187,7 @@ def told(e: OSError, # as Python raises it
 
 def tree_rows(root: Path, # of the tree
               parts: dict, # as `tree_at` gives it
-              rule, # function of a `Picture`: its patient
+              rule, # function of a `Named`: its patient
               classes: tuple, # names of the class folders
               ignored: Counter, # gets what is passed over
              ) -> list[tuple]: # as `entry` gives them

@@ -50,7 +50,7 @@ def sync_folder(folder: Path, # whose entries must survive a power cut
 def new_mode() -> int: # e.g. 0o644; 0o600 with umask 077
     "The mode of a new file of this process."
     status = Path('/proc/self/status')
-    lines = status.read_text().splitlines() if status.exists() else []
+    lines = status.read_text(encoding='utf-8', errors='replace').splitlines() if status.exists() else []
     masks = [int(line.split()[1], 8) for line in lines if line.startswith('Umask:')]
     if masks: return 0o666 & ~masks[0]
     mask = os.umask(0o077) # elsewhere it can only be read by setting it
@@ -175,16 +175,14 @@ def git_commit(folder: Path|None=None, # a checkout; default: this one
               ) -> str: # 40 hex digits, with '+changes' where tracked files differ, or 'unknown'
     "The commit the code stands at."
     folder = folder or checkout()
-    run = lambda *a: subprocess.run(['git', '-C', str(folder), *a], capture_output=True, text=True, timeout=20)
+    run = lambda *a: subprocess.run(['git', '-C', str(folder), *a], capture_output=True, encoding='utf-8', errors='replace', timeout=20)
     try:
         head = run('rev-parse', 'HEAD')
         changed = run('status', '--porcelain', '--untracked-files=no').stdout.strip()
     except (OSError, subprocess.TimeoutExpired): return 'unknown'
     return head.stdout.strip() + ('+changes' if changed else '') if folder and head.returncode == 0 else 'unknown'
 
-# %% ../nbs/00_core.ipynb #c24d5e7f
-LAYERS = ('core', 'files', 'console', 'testing', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'jpegs', 'reader', 'archives', 'patients', 'downloads', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
-
+# %% ../nbs/00_core.ipynb #002f2b19
 _varies = ('ctx', 'kind', 'type_comment', 'type_ignores', 'type_params') # fields that say nothing of what code does, or that one Python has and another has not
 
 def joined(values: list, # of an f-string
@@ -206,6 +204,9 @@ def syntax(node, # of `ast`, or a field's value
     if not isinstance(node, ast.AST): return ascii(node)
     fields = [(k, v) for k, v in ast.iter_fields(node) if k not in _varies and v is not None and v != []]
     return [type(node).__name__, *([k, syntax(v)] for k, v in fields)]
+
+# %% ../nbs/00_core.ipynb #c24d5e7f
+LAYERS = ('core', 'files', 'console', 'testing', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'jpegs', 'reader', 'archives', 'patients', 'downloads', 'sources', 'cache', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
 
 @functools.lru_cache(maxsize=256)
 def meaning(source: str, # of a module
@@ -243,7 +244,7 @@ def layer_faults(folder: Path, # a folder of this package's modules
 def cpu_name() -> str: # e.g. 'AMD EPYC'
     "The processor's name, as the system reports it."
     info = Path('/proc/cpuinfo')
-    names = [l.split(':', 1)[1].strip() for l in info.read_text().splitlines() if l.startswith('model name')] if info.exists() else []
+    names = [l.split(':', 1)[1].strip() for l in info.read_text(encoding='utf-8', errors='replace').splitlines() if l.startswith('model name')] if info.exists() else []
     return (names or [platform.processor() or platform.machine()])[0]
 
 def usable_cores() -> int: # 1 or more

@@ -32,10 +32,17 @@ def home() -> Path: # absolute path of the folder that holds `runs/`, `data/` an
 
 # %% ../nbs/00_core.ipynb #1a24e291
 def shown(path: str|Path, # any path
-         ) -> str: # shorter text for people, free of the names of this machine's folders
-    "A path as it is printed: relative to the home folder where it lies inside."
-    path = Path(path).resolve()
-    return path.relative_to(home()).as_posix() if path.is_relative_to(home()) else str(path)
+         ) -> str: # text that a shell understands where the user stands, free of the names of this machine's folders
+    "A path inside the home folder as it is printed: from the working folder, or from the variable or folder that the home folder is."
+    path, place = Path(os.path.abspath(path)), home()
+    path = path.parent.resolve()/path.name # a link keeps its own name
+    if not path.is_relative_to(place): return str(path)
+    try: here = Path.cwd().resolve()
+    except OSError: here = Path('/no longer there')
+    if here.is_relative_to(place) or place.is_relative_to(here): return Path(os.path.relpath(path, here)).as_posix()
+    if os.environ.get('DOWNSCALEXR_HOME'): return f'$DOWNSCALEXR_HOME/{path.relative_to(place).as_posix()}'
+    user = Path('~').expanduser().resolve()
+    return f'~/{path.relative_to(user).as_posix()}' if path.is_relative_to(user) else str(path)
 
 # %% ../nbs/00_core.ipynb #104ca34c
 def sync_folder(folder: Path, # whose entries must survive a power cut
@@ -206,7 +213,7 @@ def syntax(node, # of `ast`, or a field's value
     return [type(node).__name__, *([k, syntax(v)] for k, v in fields)]
 
 # %% ../nbs/00_core.ipynb #c24d5e7f
-LAYERS = ('core', 'files', 'console', 'testing', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'jpegs', 'reader', 'archives', 'patients', 'downloads', 'sources', 'cache', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
+LAYERS = ('core', 'files', 'console', 'folders', 'testing', 'runfiles', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'jpegs', 'reader', 'archives', 'patients', 'downloads', 'sources', 'cache', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'guard', 'recipe', 'curves', 'train', 'detection', 'specs', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
 
 @functools.lru_cache(maxsize=256)
 def meaning(source: str, # of a module

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
-from .core import Damaged, home, read_json, sha256_file, shown, write_json
+from .core import home, read_json, sha256_file, shown, write_json
 from .files import set_aside
 from .reader import ENDINGS, MAX_BYTES, printable
 

@@ -24,6 +24,7 @@ from .cache import cached
 from .core import Damaged, code_version, home, worker_pool
 from .files import read_table, write_table
 from .phantom import MAX_SIZE, make_phantom
+from .jpegs import decoders
 from .reader import ENDINGS, MIN_SIDE, REASONS, Unreadable, measure, printable, read_bytes, read_films, read_picture, square
 from .sources import Source, check_tree, find_source, list_images, read_npz, visible
 
@@ -154,7 +155,7 @@ def cache_key(table: pd.DataFrame, # columns file and sha256
               image_size: int, # pixels on each side
              ) -> str: # name of a folder
     "What the decoded films depend on: names, bytes, size and the code that reads them."
-    return f'{digest(*table.file, *table.sha256)[:16]}-{image_size}px-{digest(code_version("reader"), Image.__version__)[:8]}'
+    return f'{digest(*table.file, *table.sha256)[:16]}-{image_size}px-{digest(code_version("reader"), decoders())[:8]}'
 
 # %% ../nbs/01e_audit.ipynb #35d9c011
 _scan_columns = dict(width='Int64', height='Int64', mean=float, contrast=float, sharpness=float, notes=str, reason=str, detail=str, phash=str)
@@ -350,11 +351,12 @@ def examine(source: str|Path='auto', # as for `find_source`
             image_size: int=320, # pixels on each side, 16 to 2,048
             classes: str|tuple|None=None, # the two class folders, negative first
             duplicates: str='error', # 'error' or 'exclude'
+            patients: str|None=None, # how patients are told, as for `find_source`
            ) -> Audit:
     "Read, measure and judge every film of a source, whatever is found."
     check_image_size(image_size)
     if duplicates not in DUPLICATES: raise ValueError(f'duplicates must be one of {", ".join(DUPLICATES)}, got {duplicates!r}.')
-    found = find_source(source, classes)
+    found = find_source(source, classes, patients)
     if not classes: check_classes(found)
     table, (scan, pairs, films), ignored = load_films(found, image_size)
     table = judge(pd.concat([table.reset_index(drop=True), scan], axis=1), pairs, duplicates)
@@ -371,8 +373,9 @@ def run_audit(source: str|Path='auto', # as for `find_source`
               image_size: int=320, # pixels on each side, 16 to 2,048
               classes: str|tuple|None=None, # the two class folders, negative first
               duplicates: str='error', # 'error' or 'exclude': a picture in train and in test
+              patients: str|None=None, # how patients are told, as for `find_source`
              ) -> Audit:
     "The same, and refuse a source that leaks."
-    audit = examine(source, image_size, classes, duplicates)
+    audit = examine(source, image_size, classes, duplicates, patients)
     refuse_leaks(audit, duplicates)
     return audit

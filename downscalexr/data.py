@@ -192,10 +192,11 @@ def load_splits(source: str|Path='auto', # folder, archive or .npz, 'auto', 'pha
                 val_fraction: float=.1, # share of the training pool
                 classes: str|tuple|None=None, # the two class folders, negative first; default: NORMAL and PNEUMONIA
                 duplicates: str='error', # or 'exclude': a picture in train and in test
+                patients: str|None=None, # how patients are told: a regular expression with one group, a .csv file, 'folder' or 'each'; default: by known names
                ) -> Splits: # with .train, .val, .test and .manifest
     "Load a source, audited and divided by patient; the test folder stays the test set."
     check_draw(seed, val_fraction)
-    return divide(run_audit(source, image_size, classes, duplicates), seed, val_fraction)
+    return divide(run_audit(source, image_size, classes, duplicates, patients), seed, val_fraction)
 
 # %% ../nbs/01_data.ipynb #717317b2
 def take(split: Split, # any
@@ -228,7 +229,7 @@ def describe(s: Splits, # any source
     near = len(a.pairs) - int(a.pairs.same_bytes.sum())
     lines = [f'{s.name} ({s.kind}): {len(m):,} films, {m.patient.nunique():,} patients, fingerprint {s.fingerprint[:16]}',
              f'size in px: {sizes.width.min()}–{sizes.width.max()} × {sizes.height.min()}–{sizes.height.max()}, aspect {(sizes.width/sizes.height).min():.2f}–{(sizes.width/sizes.height).max():.2f}, read as {s.image_size} × {s.image_size}',
-             f'converted: {tally(m.notes)}', f'set aside: {tally(m.reason)}', f'names without a patient: {(m.subtype == "unknown").sum():,}',
+             f'converted: {tally(m.notes)}', f'set aside: {tally(m.reason)}', f'names without a patient: {m.named.str.startswith("unknown-").sum():,}',
              f'pairs that show one picture: {len(a.pairs) - near:,} byte for byte, {near:,} saved again', f'passed over: {", ".join(f"{k} {v:,}" for k, v in a.ignored.items()) or "none"}']
     return '\n'.join(lines) + '\n' + overview(s).to_string()
 
@@ -319,6 +320,7 @@ def parse(args: list[str]|None=None, # words of the command; default: those of t
         q = sub.add_parser(name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         q.add_argument('--source', default='auto', help="a folder, archive or .npz file, or auto, phantom, phantom:<patients>, kaggle, medmnist, medmnist:<pixels>")
         q.add_argument('--classes', default='', help="names of the two class folders, negative first, as healthy,ill; empty: NORMAL,PNEUMONIA")
+        q.add_argument('--patient-pattern', default='', metavar='RULE', help="whose image a file is: a regular expression with one group, a .csv file (image, patient), 'folder' or 'each'; empty: by names that are known")
         if name == 'describe': continue
         q.add_argument('--duplicates', choices=DUPLICATES, default='error', help='a picture both in train and in test: stop, or leave out the copy of the lower priority (train > val > test)')
         q.add_argument('--image-size', type=whole_number(MIN_SIDE, MAX_SIZE), default=[128], nargs='+' if name == 'prepare' else 1, help=f'pixels on each side, {MIN_SIDE} to {MAX_SIZE:,}')
@@ -330,14 +332,15 @@ def parse(args: list[str]|None=None, # words of the command; default: those of t
 # %% ../nbs/01_data.ipynb #2eb2608a
 def outline(source: str, # as for `load_splits`
             classes: str|None, # as for `load_splits`
+            patients: str|None=None, # as for `load_splits`
            ) -> str: # several lines
     "What a source lists, unread."
-    found = find_source(source, classes or None)
-    if found.kind in ('phantom', 'medmnist'): return describe(load_splits(source, 64, classes=classes))
+    found = find_source(source, classes or None, patients)
+    if found.kind in ('phantom', 'medmnist'): return describe(load_splits(source, 64, classes=classes, patients=patients))
     if not classes: check_classes(found)
     table, ignored = list_images(found)
     counts = table.assign(label=table.label.map(dict(enumerate(CLASSES)))).pivot_table(index='folder', columns='label', values='file', aggfunc='count', fill_value=0)
-    return (f'{found.name} ({found.kind}): {len(table):,} files, {table.patient.nunique():,} patients, {(table.subtype == "unknown").sum():,} names without a patient\n'
+    return (f'{found.name} ({found.kind}): {len(table):,} files, {table.patient.nunique():,} patients, {table.patient.str.startswith("unknown-").sum():,} names without a patient\n'
             f'passed over: {", ".join(f"{k} {v:,}" for k, v in ignored.items()) or "none"}\n{counts.to_string()}')
 
 # %% ../nbs/01_data.ipynb #2e846c7a
@@ -370,9 +373,10 @@ def write_audit(s: Splits, # any source
 def audit_command(given: argparse.Namespace, # of the task 'audit'
                ) -> Splits: # what can be trained on
     "List and file what is found, then divide it, or say why that cannot be."
-    a = examine(given.source, given.image_size[0], given.classes or None, given.duplicates)
+    a = examine(given.source, given.image_size[0], given.classes or None, given.duplicates, given.patient_pattern)
     out = Path(given.out).expanduser() if given.out else home()/'data'/'audit'/a.fingerprint[:16]
     for row in a.table[a.table.reason != ''].itertuples(): print(f'  {row.reason}: {printable(row.file)}' + f' ({printable(row.detail)})'*bool(row.detail))
+    for file in a.good.file[a.good.notes.str.split().map(lambda notes: 'decoder-warns' in notes).astype(bool)]: print(f'  its decoder warns of damage, look at it: {printable(file)}')
     write_table(out/'manifest.csv', a.table.assign(split=''))
     write_json(out/'audit.json', findings(a, 'not divided'))
     print(f'{len(a.table) - len(a.good):,} of {len(a.table):,} films set aside; manifest.csv and audit.json are in {shown(out)}', flush=True)
@@ -389,9 +393,9 @@ def main(args: list[str]|None=None, # words of the command; default: those of th
         ) -> int: # exit code
     "The command `downscalexr_data`."
     given = parse(args)
-    if given.task == 'describe': print(outline(given.source, given.classes)); return 0
+    if given.task == 'describe': print(outline(given.source, given.classes, given.patient_pattern)); return 0
     if given.task == 'audit': print(describe(audit_command(given))); return 0
     for size in given.image_size:
-        s = load_splits(given.source, size, given.seed, given.val_fraction, given.classes or None, given.duplicates)
+        s = load_splits(given.source, size, given.seed, given.val_fraction, given.classes or None, given.duplicates, given.patient_pattern)
         print(describe(s) if size == given.image_size[0] else f'ready at {size} px', flush=True)
     return 0

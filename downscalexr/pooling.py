@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['window_sum', 'wide', 'LpPool', 'MixedPool', 'SoftPoolFunction', 'SoftPool', 'LIP', 'StochasticPool',
-           'fractional_starts', 'fractional_count', 'FractionalMaxPool']
+           'fractional_starts', 'drawn_starts', 'fractional_count', 'FractionalMaxPool']
 
 # %% ../nbs/02d_pooling.ipynb #f2828a6f
 import math
@@ -136,9 +136,18 @@ class StochasticPool(Halving):
 # %% ../nbs/02d_pooling.ipynb #eb39028b
 def fractional_starts(size: int, # pixels before
                       out: int, # pixels after, fewer than before
-                      u: torch.Tensor, # one number in [0, 1), float64
-                     ) -> torch.Tensor: # int64 (out,), first pixel of each window of two, where u is
+                      u: float, # in [0, 1)
+                     ) -> list[int]: # first pixel of each window of two
     "Where the windows of fractional pooling begin."
+    if out == 1: return [size - 2]
+    step = (size - 2)/(out - 1)
+    return [int((i + u)*step) - int(u*step) for i in range(out - 1)] + [size - 2]
+
+def drawn_starts(size: int, # pixels before
+                 out: int, # pixels after, fewer than before
+                 u: torch.Tensor, # one number in [0, 1), float64
+                ) -> torch.Tensor: # int64 (out,)
+    "`fractional_starts`, computed where u is: nothing is copied there or waited for."
     step = (size - 2)/max(1, out - 1)
     i = torch.arange(out - 1, dtype=torch.float64, device=u.device)
     starts = ((i + u)*step).long() - (u*step).long()
@@ -162,8 +171,10 @@ class FractionalMaxPool(Halving):
         "Largest value of each window, one axis after the other."
         for dim, out in zip((2, 3), size):
             if out == x.shape[dim]: continue
-            u = torch.rand((), device=x.device).double() if self.training else torch.full((), .5, dtype=torch.float64, device=x.device)
-            first = fractional_starts(int(x.shape[dim]), out, u) # a whole number in a trace, too
+            n, there = int(x.shape[dim]), dict(device=x.device) # n: a whole number in a trace, too
+            if self.training: first = drawn_starts(n, out, torch.rand((), **there).double())
+            elif x.is_cuda: first = drawn_starts(n, out, torch.full((), .5, dtype=torch.float64, **there))
+            else: first = torch.tensor(fractional_starts(n, out, .5), **there) # a constant of an exported graph
             x = torch.maximum(x.index_select(dim, first), x.index_select(dim, first + 1))
         return x
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ARCHIVES', 'MAX_PIECE', 'TooMuch', 'Limits', 'positive', 'limits', 'Budget', 'junk', 'passed_over', 'few', 'inside',
            'folded', 'Stream', 'Entry', 'zip_entries', 'link_target', 'tar_entries', 'write_entry', 'unpack_into',
-           'changes', 'clear_partials', 'Unpacked', 'build', 'unpack']
+           'changes', 'clear_partials', 'Unpacked', 'flush_files', 'build', 'unpack']
 
 # %% ../nbs/01i_archives.ipynb #90194eb6
 import bz2, contextlib, errno, gzip, hashlib, lzma, os, re, shutil, stat, sys, tarfile, unicodedata, zipfile
@@ -275,6 +275,14 @@ class Unpacked(NamedTuple):
     folder: Path # of its images
     skipped: dict # what was passed over, and how often
 
+def flush_files(folder: Path, # holds the files
+                names, # of them, relative
+               ):
+    "Force files onto the disk: one by one where they are few, else all that waits."
+    if len(names) > 200: return os.sync()
+    for name in names:
+        with open(folder/name, 'rb') as f: os.fsync(f.fileno())
+
 def build(archive: Path, # .zip or .tar
           folder: Path, # to make
           partial: Path, # its name until it is complete
@@ -287,7 +295,7 @@ def build(archive: Path, # .zip or .tar
         after = archive.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns): raise ValueError('it changed while it was being read')
         write_json(partial/'members.json', members)
-        os.sync()
+        flush_files(partial/'images', members['files'])
         partial.rename(folder)
     except Exception as e: # damaged archives raise nearly anything
         where = f'{folder.parent} (below DOWNSCALEXR_HOME)'

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AXES', 'WORDS', 'NUMBERS', 'MOST_SEEDS', 'MANY', 'MOST', 'short', 'as_value', 'as_seeds', 'axes', 'check_cell',
            'whole_grid', 'n_cells', 'left_out', 'cells', 'presets', 'check_name', 'rules', 'load_spec', 'override',
-           'read_images', 'whole_paths', 'make_jobs']
+           'images_of', 'read_images', 'whole_paths', 'whole_table', 'make_jobs']
 
 # %% ../nbs/03e_grid.ipynb #46390e6a
 import itertools, json, math, re
@@ -161,15 +161,21 @@ def override(spec: dict, # from `load_spec`, or {} for a study of flags alone
     return dict(name=check_name(name or own), about=spec.get('about', ''), grid=grid, exclude=list(spec.get('exclude', [])))
 
 # %% ../nbs/03e_grid.ipynb #878e8e50
+def images_of(cfg: TrainConfig, # of a run
+             ) -> tuple: # source, classes, duplicates, patients; equal where runs see the same images
+    "Which images a run is to see, whatever their size."
+    return cfg.source, cfg.classes, cfg.duplicates, cfg.patients
+
 def read_images(todo: list[TrainConfig], # the runs
                 sizes: bool=True, # False: only the smallest size of each source
-               ) -> dict[tuple, Splits]: # (source, classes, duplicates) → films at the smallest size
+               ) -> dict[tuple, Splits]: # `images_of` → images at the smallest size
     "Read every source once per size, which fills the cache that workers share."
     found = {}
-    for source, classes, duplicates, size in sorted({(c.source, c.classes, c.duplicates, c.image_size) for c in todo}):
-        if sizes or (source, classes, duplicates) not in found:
-            s = load_splits(source, size, min(c.seed for c in todo), classes=classes, duplicates=duplicates)
-            found.setdefault((source, classes, duplicates), s)
+    for which, size in sorted({(images_of(c), c.image_size) for c in todo}):
+        source, classes, duplicates, patients = which
+        if sizes or which not in found:
+            s = load_splits(source, size, min(c.seed for c in todo), classes=classes, duplicates=duplicates, patients=patients or None)
+            found.setdefault(which, s)
     return found
 
 def whole_paths(plugins: str, # names or paths, separated by commas
@@ -179,11 +185,16 @@ def whole_paths(plugins: str, # names or paths, separated by commas
     files = [Path(n if n.endswith('.py') else f'{n.replace(".", "/")}.py').expanduser() for n in names]
     return ','.join(str(f.resolve()) if f.is_file() else n for n, f in zip(names, files)) # an installed module keeps its name
 
+def whole_table(patients: str, # a rule, as for the parameter `patients`
+               ) -> str: # an absolute path where it is a table
+    "A rule as any process finds it."
+    return str(Path(patients).expanduser().resolve()) if patients.lower().endswith('.csv') else patients
+
 def make_jobs(todo: list[TrainConfig], # the runs
               images: dict[tuple, Splits], # from `read_images`
              ) -> list[dict]: # name, key, config, fingerprint, code; one per run
     "What the workers get."
-    prints = [images[c.source, c.classes, c.duplicates].fingerprint for c in todo]
+    prints = [images[images_of(c)].fingerprint for c in todo]
     paths = {p: whole_paths(p) for p in {c.plugins for c in todo}}
     code = code_version('train')
-    return [dict(name=run_folder(c, f).name, key=job_key(c, f), config=asdict(replace(c, plugins=paths[c.plugins])), fingerprint=f, code=code) for c, f in zip(todo, prints)]
+    return [dict(name=run_folder(c, f).name, key=job_key(c, f), config=asdict(replace(c, plugins=paths[c.plugins], patients=whole_table(c.patients))), fingerprint=f, code=code) for c, f in zip(todo, prints)]

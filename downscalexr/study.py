@@ -27,7 +27,7 @@ from .data import Split, Splits
 from .engine import SchedulerLost, cluster_security, connected, job_gib, local_cluster, n_workers, quiet, run_jobs, slurm_cluster, slurm_options
 from .files import clear_drafts, set_aside
 from .folders import contents, is_checkpoint, plain_name, remove_run
-from .grid import AXES, MANY, MOST, MOST_SEEDS, cells, check_cell, check_name, load_spec, make_jobs, n_cells, override, presets, read_images
+from .grid import AXES, MANY, MOST, MOST_SEEDS, cells, check_cell, check_name, images_of, load_spec, make_jobs, n_cells, override, presets, read_images
 from .jobs import HOURS, LIMIT, attempts, damage, execute, failure, job_folder, judged, mend_notes, one_line, state
 from .models import build_model
 from .runfiles import folder_key, is_finished
@@ -191,7 +191,7 @@ def estimate(todo: list[TrainConfig], # runs
     known, times = known_steps(), []
     for c in todo:
         if (key := alike(vars(c))) not in known: known[key] = time_step(c)
-        times.append(run_seconds(c, images[c.source, c.classes, c.duplicates], known[key]))
+        times.append(run_seconds(c, images[images_of(c)], known[key]))
     return times
 
 # %% ../nbs/03a_study.ipynb #26fdb367

@@ -35,6 +35,8 @@ from .metrics import report, youden_threshold
 from .models import build_model, check_model, macs, n_parameters, size_mib
 from .recipe import CLASS_WEIGHTS, PRECISIONS, SCHEDULES, averaged, backward, cast, learning_rate, loss_function, part_size
 from .runfiles import folder_key, is_finished, mend, part_faults, read_history, read_part, read_predictions, read_result, stated_files
+from .patients import patient_rule
+from .phantom import MAX_SIZE
 from .sources import split_classes
 from .sync import Mirror
 from .wide import step_in_backward
@@ -67,6 +69,7 @@ class TrainConfig:
     seed: int = 0 # initial weights, validation patients, batch order, augmentation
     source: str = 'auto' # auto, phantom, phantom:<patients>, kaggle, medmnist:<pixels>, or a folder, archive or .npz file
     classes: str = '' # names of the two class folders, negative first, as 'healthy,ill'; empty: NORMAL,PNEUMONIA
+    patients: str = '' # how patients are told: a regular expression with one group, a .csv file, 'folder' or 'each'; empty: by known names
     duplicates: str = 'error' # a picture in train and in test: 'error', or 'exclude' the copy of the lower priority
     device: str = 'auto' # 'auto', 'cpu' or 'cuda'
     num_threads: int = 0 # CPU threads; 0 means all cores
@@ -91,7 +94,7 @@ def check_config(values: dict, # parameter → value
     return cfg
 
 # %% ../nbs/03_train.ipynb #f3d9f759
-BOUNDS = dict(image_size=(1, 4096), epochs=(1, 100_000), batch_size=(1, 65_536), patience=(1, 100_000), seed=(0, 2**32 - 1), num_threads=(0, 512),
+BOUNDS = dict(image_size=(1, MAX_SIZE), epochs=(1, 100_000), batch_size=(1, 65_536), patience=(1, 100_000), seed=(0, 2**32 - 1), num_threads=(0, 512),
               limit=(0, 10**9), weight_decay=(0, 1e6), clip=(0, 1e12)) # smallest and largest value
 
 def check_values(cfg: TrainConfig, # types are right
@@ -109,6 +112,7 @@ def check_values(cfg: TrainConfig, # types are right
     if not 0 < cfg.train_fraction <= 1: raise ValueError(f'train_fraction must be above 0 and at most 1, got {cfg.train_fraction}.')
     if cfg.precision == 'fp16' and (cfg.device == 'cpu' or not torch.cuda.is_available()): raise ValueError('precision fp16 needs a GPU. Use fp32 or bf16.')
     split_classes(cfg.classes)
+    patient_rule(cfg.patients)
     if cfg.duplicates not in DUPLICATES: raise ValueError(f'duplicates must be one of {", ".join(DUPLICATES)}, got {cfg.duplicates!r}.')
     if cfg.device not in ('auto', 'cpu', 'cuda'): raise ValueError(f'Unknown device {cfg.device!r}. Valid: auto, cpu, cuda.')
     if cfg.device == 'cuda' and not torch.cuda.is_available(): raise ValueError('device is cuda, but PyTorch sees no GPU here. Use cpu or auto.')
@@ -135,7 +139,7 @@ def job_key(cfg: TrainConfig, # checked
             fingerprint: str, # of the images
            ) -> str: # 64 hexadecimal digits
     "Digest of what decides a run's numbers."
-    decides = {k: v for k, v in asdict(cfg).items() if k not in ('run_dir', 'experiment', 'source', 'classes', 'duplicates', 'plugins', 'live')}
+    decides = {k: v for k, v in asdict(cfg).items() if k not in ('run_dir', 'experiment', 'source', 'classes', 'patients', 'duplicates', 'plugins', 'live')}
     decides['operator'] = operator_version(cfg.downsample) # '' for our own, which are part of the code version
     return sha256(json.dumps([decides, fingerprint, code_version('train')], sort_keys=True).encode()).hexdigest()
 
@@ -493,7 +497,7 @@ def train_run(cfg: TrainConfig, # checked
              ) -> Path: # the run's folder, with result.json
     "Train, evaluate and file one run; a finished one is left as it is, a cut-off one is continued, a damaged one is mended."
     device = prepare(cfg)
-    splits = shares(splits or load_splits(cfg.source, cfg.image_size, cfg.seed, classes=cfg.classes, duplicates=cfg.duplicates), cfg)
+    splits = shares(splits or load_splits(cfg.source, cfg.image_size, cfg.seed, classes=cfg.classes, duplicates=cfg.duplicates, patients=cfg.patients or None), cfg)
     check_splits(splits)
     folder, key = run_folder(cfg, splits.fingerprint), job_key(cfg, splits.fingerprint)
     with explained(folder, cfg):

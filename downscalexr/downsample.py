@@ -106,6 +106,7 @@ def unlogged():
             yield
     finally: logging.disable(before)
 
+# %% ../nbs/02_downsample.ipynb #267f7de4
 def onnx_bytes(model: nn.Module, # in evaluation
                example: torch.Tensor, # float32 (N, …)
                any_batch: bool=False, # True: any N
@@ -139,6 +140,7 @@ def onnx_difference(data: bytes, # of an ONNX file
         worst = max(worst, float(np.abs(y - z).max()/max(1e-6, np.abs(y).max())))
     return worst
 
+# %% ../nbs/02_downsample.ipynb #266b082c
 def export_onnx(model: nn.Module, # in evaluation
                 example: torch.Tensor, # float32 input; the file keeps its shape
                 path: str|Path, # ends in .onnx

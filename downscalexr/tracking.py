@@ -34,7 +34,7 @@ def store_name(uri: str|None=None, # tracking URI; default: `tracking_uri()`
 DRIVERS = dict(postgresql=dict(psycopg2='psycopg2', psycopg='psycopg', pg8000='pg8000'), mysql=dict(pymysql='pymysql', mysqldb='MySQLdb', mysqlconnector='mysql'),
                mssql=dict(pyodbc='pyodbc', pymssql='pymssql')) # SQLAlchemy's name of a driver → its module
 INSTALL = dict(postgresql='psycopg2-binary', mysql='pymysql', mssql='pyodbc') # what to install where there is none
-FORMS = 'Right are http(s)://HOST, sqlite:////FOLDER/mlflow.db, and postgresql://, mysql:// or mssql://USER:PASSWORD@HOST/DATABASE; where it is not set, the store is mlflow.db in the home folder.'
+FORMS = 'Right are http(s)://HOST, sqlite:////FOLDER/mlflow.db, and postgresql://, mysql:// or mssql://HOST/DATABASE, with USER:PASSWORD@ in front of HOST; where it is not set, the store is mlflow.db in the home folder.'
 
 # %% ../nbs/00b_tracking.ipynb #78284373
 def with_driver(uri: str, # of a database server
@@ -304,7 +304,7 @@ def reason(error: BaseException, # what a store or its client raised
     "An error as it is shown."
     text = f'{type(error).__name__}: {error}'
     known = schema_cause(text) or next((words for said, words in CAUSES.items() if re.search(said, text)), '')
-    if isinstance(error, (Damaged, Deleted)) or type(error) in (ValueError, TimeoutError, FileNotFoundError): return redact(plain(str(error)))
+    if isinstance(error, (Damaged, Deleted)) or type(error) in (ValueError, TimeoutError, FileNotFoundError): return redact(' '.join(str(error).split()).rstrip('.')) # our own words, whole
     if not known and isinstance(error, OSError): known = plain(system_error(error))
     return redact(known or plain(text))
 

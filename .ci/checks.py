@@ -108,7 +108,7 @@ def notebook_faults(nb) -> list[str]:
         'metadata has no kernelspec.language, papermill needs it': nb.metadata.get('kernelspec', {}).get('language') != 'python',
         'an error is stored': any(o.output_type == 'error' for c in code for o in c.outputs),
         'a warning is stored': '"stderr"' in stored,
-        'a progress bar is stored': re.search(r'\bit/s|s/it\b|widget-view|\d%\|', stored),
+        'a progress bar is stored': re.search(r'[\d?]\s?(it/s|s/it)\b|widget-view|\d%\|', stored),
         'the state of progress bars is stored': 'widgets' in nb.metadata,
         f'a path of this machine is stored: {here and here[0]}': here,
         f'{len(nb.cells)} cells, 60 at most': len(nb.cells) > 60,

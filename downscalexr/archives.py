@@ -304,6 +304,7 @@ def build(archive: Path, # .zip or .tar
         raise ValueError(f'{archive} cannot be unpacked: {str(e) or type(e).__name__}. Download it again, or unpack it yourself and name the folder.') from None
     finally: shutil.rmtree(partial, ignore_errors=True)
 
+# %% ../nbs/01i_archives.ipynb #1425000a
 def unpack(archive: Path, # .zip, .tar, .tar.gz or .tgz
           ) -> Unpacked:
     "Unpack the images of an archive once; whole or not at all."

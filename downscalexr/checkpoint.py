@@ -125,13 +125,14 @@ def state_fault(state, # what a checkpoint file holds
 # %% ../nbs/03b_checkpoint.ipynb #5e8ee05b
 def latest_checkpoint(folder: Path, # of the checkpoints; it may be missing
                       key: str, # of the run
-                      use=lambda state: None, # takes a state up; an exception says that it does not fit
+                      use=None, # takes a state up; an exception says that it does not fit
                      ) -> dict|None: # the newest state that can be trusted
     "Take up the newest good checkpoint; bad ones are named and set aside."
     for path in reversed(checkpoint_files(folder)):
         state, reason = fault(path, key)
         try:
-            if state: use(state); return state
+            if state and use: use(state)
+            if state: return state
         except Exception as e: reason = f'does not fit this run ({type(e).__name__}: {" ".join(str(e).split())[:200]})'
         aside, beside = set_aside(path), path.with_suffix('.pt.sha256')
         if os.path.lexists(beside): set_aside(beside)

@@ -15,10 +15,10 @@ from .core import home
 # %% ../nbs/00f_console.ipynb #0de7adb6
 _secret_name = re.compile(r'PASSWORD|PASSWD|PASSPHRASE|TOKEN(?!IZ)|SECRET|API_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CREDENTIAL|PRIVATE_?KEY|KAGGLE_KEY|CONNECTION_?STRING|(^|_)PAT$', re.IGNORECASE)
 _no_secret = re.compile(r'true|false|none|null|auto|default|yes|\d{1,4}', re.IGNORECASE)
-_in_address = re.compile(r"""(\b[a-z][a-z0-9+.\-]*:)?//[^\s'"<>/@:]*(?::[^\s'"<>]*)?@""", re.IGNORECASE)
-_word = r'[\w-]*(?:password|passwd|passphrase|pwd|token|secret|api_?key|access_?key|account_?key|signature|credential)[\w-]*|\bsig'
-_in_options = re.compile(rf"""((?:{_word})\s*(?:=|%3D))(?!\s|=)(?:'[^']*'|"[^"]*"|[^\s&'"<>;,]+)""", re.IGNORECASE)
-_in_mapping = re.compile(rf"""((['"])(?:{_word})\2\s*:\s*)(?:'[^']*'|"[^"]*")""", re.IGNORECASE)
+_in_address = re.compile(r"""(\b[a-z][a-z0-9+.\-]{0,30}:)?//[^\s'"<>/@:]{0,256}(?::[^\s'"<>]{0,256})?@""", re.IGNORECASE)
+_word = r'(?:password|passwd|passphrase|pwd|token|secret|api_?key|access_?key|account_?key|signature|credential)[\w-]{0,60}|\bsig'
+_in_options = re.compile(rf"""((?:{_word})\s{{0,9}}(?:=|%3D))(?!\s|=)(?:'[^']*'|"[^"]*"|[^\s&'"<>;,]+)""", re.IGNORECASE)
+_in_mapping = re.compile(rf"""((['"])[\w-]{{0,60}}(?:{_word})\2\s{{0,9}}:\s{{0,9}})(?:'[^']*'|"[^"]*")""", re.IGNORECASE)
 _in_header = re.compile(r"""(authorization\W{1,4}(?:basic|bearer|token)?\s*|\bbearer\s+|\b(?-i:Basic\s+(?=\S*[A-Z0-9=])))[\w+/=.~-]{6,}""", re.IGNORECASE)
 
 # %% ../nbs/00f_console.ipynb #61e39145

@@ -270,13 +270,13 @@ def withdraw(client: Client, # of any cluster
 # %% ../nbs/03g_engine.ipynb #8aa830e9
 def run_jobs(jobs: list[dict], # in the order they should start
              client: Client, # of any cluster
-             task=execute, # called with a job in a worker
+             task=None, # called with a job in a worker; default: `jobs.execute`
              limit: int=LIMIT, # attempts
              hours: float|None=None, # that an attempt may take; default: as `execute` has it
-             seen=lambda job, error: None, # called as each job ends
+             seen=None, # called with job and error as each job ends
             ) -> dict[str, str]: # name → error of those that failed
     "Run jobs and show how far they are; Ctrl-C takes back what is not done."
-    if task is execute: task = partial(execute, limit=limit, **({} if hours is None else dict(hours=hours)))
+    if task in (None, execute): task = partial(execute, limit=limit, **({} if hours is None else dict(hours=hours)))
     left, failed, asked = submit(jobs, client, task, limit - 1), {}, 0.
     ended = as_completed(list(left), loop=client.loop)
     with tqdm(total=len(jobs), desc='study', unit='run', disable=not jobs) as bar:
@@ -285,7 +285,7 @@ def run_jobs(jobs: list[dict], # in the order they should start
                 for future in (batch := ended.next_batch(block=False)):
                     job = left.pop(future) # pending again if its worker died a moment later and took the answer along
                     if future.status in ('error', 'cancelled') and (error := why(future, job, limit)): failed[job['name']] = error
-                    seen(job, failed.get(job['name'], ''))
+                    if seen: seen(job, failed.get(job['name'], ''))
                     future.release()
                 if batch: bar.update(len(batch))
                 if (now := time.monotonic()) > asked + (2 if sys.stderr.isatty() else 30): # a log gets a line now and then

@@ -44,9 +44,10 @@ _aside = re.compile(r'(.+)\.damaged(-\d+)?')
 _checkpoint = re.compile(r'\d{4,}-\d{6}\.pt(\.sha256)?')
 
 def belongs(name: str, # of a file
-            known=RUN_FILES.__contains__, # says whether a name is one a run writes
+            known=None, # says whether a name is one a run writes; default: `RUN_FILES`
            ) -> bool:
     "Whether a file of this name is a run's: one it writes, a draft of one, or one that was set aside."
+    known = known or RUN_FILES.__contains__
     if known(name): return True
     if m := _aside.fullmatch(name): return known(m[1])
     return any(known(name[1:end]) or known(name[2:end]) for end in range(len(name)) if name[end] == '.') if _draft.fullmatch(name) else False
@@ -57,7 +58,7 @@ def is_checkpoint(name: str, # of a file in `checkpoints`
 
 # %% ../nbs/00h_folders.ipynb #5052b0cb
 def contents(folder: Path, # of a run, or its checkpoints
-             known=RUN_FILES.__contains__, # as for `belongs`
+             known=None, # as for `belongs`
             ) -> tuple[list[Path], list[Path]]: # (files of the run, what else is there)
     "What a folder holds, sorted into the run's and the others'."
     there = sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []

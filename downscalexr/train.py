@@ -246,7 +246,7 @@ def train_step(t: Training, # changed
     return value
 
 def train_epoch(t: Training, # changed
-                stop=lambda: 0, # asked after every step; true: leave the rest for later
+                stop=None, # asked after every step; true: leave the rest for later
                 watch=None, # called with epochs so far and the loss after every step
                ) -> bool: # True: the epoch is complete
     "Train to the end of the epoch under way."
@@ -259,7 +259,7 @@ def train_epoch(t: Training, # changed
         value = train_step(t, x, y)
         p.loss_sum, p.step, p.seconds = p.loss_sum + value*len(y), p.step + 1, before + time.perf_counter() - start
         if watch: watch(p.epoch + p.step/t.steps, value)
-        if stop(): break
+        if stop and stop(): break
     return p.step == t.steps
 
 # %% ../nbs/03_train.ipynb #c848883a
@@ -324,8 +324,8 @@ def fit(model: nn.Module, # initial weights
         cfg: TrainConfig, # checked
         folder: Path, # of the run
         device: str='cpu', # where the model is
-        log=lambda metrics, step: None, # called with each epoch's numbers
-        stop=lambda: 0, # a signal's number ends the run after the step
+        log=None, # called with each epoch's numbers and its number
+        stop=None, # asked after every step; a signal's number ends the run
        ) -> Training: # with the best weights in `.best`
     "Train with early stopping on the validation AUC; checkpoints are left in the folder."
     key, t = job_key(cfg, splits.fingerprint), Training(model, cfg, splits.train, device)
@@ -346,9 +346,9 @@ def fit(model: nn.Module, # initial weights
             t.history.append(jsonable(dict(row, time_ms=time.time_ns()//10**6)))
             append_jsonl(folder/'history.jsonl', t.history[-1])
             save()
-            log(row, p.epoch)
+            if log: log(row, p.epoch)
             bar.update(); bar.set_postfix(loss=f'{row["train_loss"]:.3f}', val_auroc=f'{row["val_auroc"]:.3f}')
-            if stop(): break
+            if stop and stop(): break
     bar.close()
     if live: live.draw()
     return t

@@ -186,13 +186,16 @@ GRACE_S = 30 # between asking a kernel to stop and killing it
 
 def signal_kernels(number: int, # of a signal
                   ):
-    "Send a signal to the kernels of this process."
+    "Send a signal to the kernels of this process; SIGKILL reaches what they started, too, since each leads a session of its own."
     import psutil
-    for pid in copies(): # no children of this process
-        with suppress(OSError): os.kill(pid, number)
+    found = copies() # no children of this process
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            if 'ipykernel_launcher' in ' '.join(child.cmdline()): child.send_signal(number)
+            if 'ipykernel_launcher' in ' '.join(child.cmdline()): found.append(child.pid)
+    for pid in found:
+        with suppress(OSError):
+            if number == signal.SIGKILL and os.getpgid(pid) == pid: os.killpg(pid, number)
+            else: os.kill(pid, number)
 
 @contextmanager
 def time_limit(hours: float, # from now

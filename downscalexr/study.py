@@ -7,9 +7,9 @@ __all__ = ['ENTRIES', 'START_S', 'ALIKE', 'COMMANDS', 'announce', 'studies_folde
            'filing', 'earlier', 'file_record', 'file_state', 'alike', 'known_steps', 'time_step', 'run_seconds',
            'estimate', 'clock', 'dry_run', 'engine_flags', 'cluster_flags', 'parse', 'run_flags', 'chosen',
            'slurm_wishes', 'local_warnings', 'open_client', 'first_driver', 'mended', 'run_study', 'Interrupted',
-           'told_to_stop', 'typed', 'failure_lines', 'drive', 'studies', 'records', 'recorded_cells', 'seconds_taken',
-           'status_lines', 'shared', 'rubbish', 'delete', 'size_line', 'agreed', 'clean', 'again', 'check_size',
-           'start', 'status', 'main']
+           'told_to_stop', 'typed', 'failure_lines', 'cluster_words', 'drive', 'studies', 'records', 'recorded_cells',
+           'seconds_taken', 'status_lines', 'shared', 'rubbish', 'delete', 'size_line', 'agreed', 'clean', 'again',
+           'check_size', 'start', 'status', 'main']
 
 # %% ../nbs/03a_study.ipynb #966b38c8
 import argparse, os, re, shlex, signal, statistics, sys, time
@@ -382,6 +382,12 @@ def failure_lines(name: str, # of a run
     path = home()/'runs'/name/'notebook.ipynb'
     return f'FAILED {name}: {one_line(error)}' + (f'\n  see {shown(path)}' if path.is_file() else '')
 
+def cluster_words(a: argparse.Namespace, # from `parse`
+                 ) -> str: # flags, with a space in front
+    "The flags that name a scheduler and its certificates, as they were typed."
+    given = {name: getattr(a, name, '') for name in ('scheduler', 'tls_ca', 'tls_cert', 'tls_key')}
+    return ''.join(f' --{name.replace("_", "-")} {shlex.quote(v)}' for name, v in given.items() if v)
+
 def drive(spec: dict, # name, about, grid, exclude
           todo: list[TrainConfig], # its runs
           a: argparse.Namespace, # from `parse`
@@ -395,7 +401,7 @@ def drive(spec: dict, # name, about, grid, exclude
         print(f'\nStopped. Finished runs stay, the others keep their last checkpoint. Go on with\n  {again}', flush=True)
         return getattr(e, 'code', 130)
     except SchedulerLost:
-        print(f'\nThe scheduler{f" at {a.scheduler}" if a.scheduler else ""} does not answer. Nothing is lost: start it again (and its workers, if they are gone), then\n  {again}' + f' --scheduler {a.scheduler}'*bool(a.scheduler), flush=True)
+        print(f'\nThe scheduler{f" at {a.scheduler}" if a.scheduler else ""} does not answer. Nothing is lost: start it again (and its workers, if they are gone), then\n  {again}' + cluster_words(a), flush=True)
         return 1
     for name, error in failed.items(): print(failure_lines(name, error))
     print(f'{len(done)} runs finished, {len(failed)} failed. Each has its own folder in {home()/"runs"}.')

@@ -6,11 +6,11 @@
 __all__ = ['TASKS', 'SHIFTS', 'AHEAD', 'Recipe', 'check_recipe', 'run_key', 'signature', 'rates_of', 'shifted', 'TaskData',
            'viral', 'task_data', 'starts_on_device', 'fractional_step', 'haar_kernel', 'make_capturable', 'WindowConv',
            'window_forward', 'use_windows', 'exact_arithmetic', 'make_optimiser', 'Run', 'DevicePool', 'prepared',
-           'fill', 'update', 'go_on', 'begin', 'shared_rows', 'score', 'finish', 'train_one', 'rehearse', 'capture',
-           'Lane', 'open_lane', 'train_many', 'next_signature', 'eagerly']
+           'fill', 'update', 'go_on', 'begin', 'shared_rows', 'score', 'finish', 'train_one', 'rehearse', 'record',
+           'capture', 'Lane', 'open_lane', 'train_many', 'next_signature', 'eagerly']
 
-# %% ../nbs/03n_device.ipynb #58786616
-import math, time, types
+# %% ../nbs/03n_device.ipynb #bb45a006
+import gc, math, time, types
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -282,6 +282,7 @@ class DevicePool:
 
     def load(self, data: TaskData):
         "Bring all images of a task to the device, before several streams read them."
+        if (id(data), 'train') in self.kept and all((id(data), name) in self.kept for name in data.stacks): return
         self.train(data)
         for name in data.stacks: self.stack(data, name)
         if self.device != 'cpu': torch.cuda.synchronize()
@@ -413,6 +414,25 @@ def rehearse(self: Run):
 
 Run.rehearse = rehearse
 
+def record(part, # a function without arguments
+           stream: torch.cuda.Stream, # to record on
+           rest: bool=False, # True: wait for the whole device first
+          ) -> 'torch.cuda.CUDAGraph':
+    "Capture one function while other streams go on."
+    graph = torch.cuda.CUDAGraph()
+    if rest:
+        with torch.cuda.graph(graph, stream=stream): part()
+        return graph
+    gc.collect(); gc.disable() # nothing may be freed while a stream is recorded
+    try:
+        with torch.cuda.stream(stream):
+            graph.capture_begin(capture_error_mode='thread_local')
+            try: part()
+            finally: graph.capture_end()
+    finally: gc.enable()
+    return graph
+
+# %% ../nbs/03n_device.ipynb #a8d9ba34
 def capture(self: Run):
     "Warm up, then record both parts of a step as graphs."
     default = torch.cuda.default_generators[torch.cuda.current_device()]
@@ -424,16 +444,15 @@ def capture(self: Run):
             for _ in range(min(3, self.r.updates)): self.fill(); self.update()
             self.rehearse()
         self.stream.synchronize()
-        graphs = []
-        for part in (self.fill, self.update):
-            graphs.append(torch.cuda.CUDAGraph())
-            with torch.cuda.graph(graphs[-1], stream=self.stream): part()
-        self.graph = graphs
+        try: self.graph = [record(part, self.stream) for part in (self.fill, self.update)]
+        except RuntimeError: # once more as PyTorch does it, with the whole device at rest
+            torch.cuda.synchronize()
+            self.graph = [record(part, self.stream, rest=True) for part in (self.fill, self.update)]
     finally: default.graphsafe_set_state(kept)
 
 Run.capture = capture
 
-# %% ../nbs/03n_device.ipynb #84a3c26f
+# %% ../nbs/03n_device.ipynb #2d7b5b50
 class Lane:
     "A run's stream, and how much of it is queued."
     def __init__(self,
@@ -462,7 +481,7 @@ class Lane:
     def finish(self) -> tuple[dict, dict]: # row, logits
         with torch.cuda.stream(self.run.stream): return self.run.finish()
 
-# %% ../nbs/03n_device.ipynb #5b232924
+# %% ../nbs/03n_device.ipynb #9def7d6f
 def open_lane(r: Recipe, # whose graph is needed
               data: TaskData, # of its task and size
               pool: DevicePool, # on 'cuda'
@@ -484,6 +503,7 @@ def train_many(recipes: list[Recipe], # runs to make
               ) -> Iterator[tuple[dict, dict]]: # row, logits of each run as it ends
     "Train many runs side by side on one GPU."
     exact_arithmetic()
+    gc.freeze() # what was imported is looked at no more: a collection takes milliseconds
     waiting = {}
     for r in recipes: waiting.setdefault(signature(r), deque()).append(r.seed)
     fresh, open_lanes = deque(waiting), []
@@ -504,7 +524,7 @@ def train_many(recipes: list[Recipe], # runs to make
         if not open_lanes and (time.monotonic() >= until or not any(waiting.values())): return
         if not busy: time.sleep(2e-4)
 
-# %% ../nbs/03n_device.ipynb #e60e6527
+# %% ../nbs/03n_device.ipynb #ac36c42d
 def next_signature(fresh: deque, # recipes not begun yet; changed
                    waiting: dict, # recipe → seeds that wait
                   ) -> Recipe|None: # None: nothing waits

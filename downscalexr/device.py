@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['TASKS', 'SHIFTS', 'AHEAD', 'Recipe', 'check_recipe', 'run_key', 'signature', 'rates_of', 'shifted', 'TaskData',
-           'viral', 'task_data', 'starts_on_device', 'fractional_step', 'haar_kernel', 'make_capturable', 'WindowConv',
-           'window_forward', 'use_windows', 'exact_arithmetic', 'make_optimiser', 'Run', 'DevicePool', 'prepared',
-           'fill', 'update', 'go_on', 'begin', 'shared_rows', 'score', 'finish', 'train_one', 'rehearse', 'record',
-           'capture', 'Lane', 'open_lane', 'train_many', 'next_signature', 'eagerly']
+           'viral', 'task_data', 'starts_on_device', 'fractional_step', 'haar_kernel', 'make_capturable',
+           'exact_arithmetic', 'make_optimiser', 'Run', 'DevicePool', 'prepared', 'fill', 'update', 'go_on', 'begin',
+           'shared_rows', 'score', 'finish', 'train_one', 'rehearse', 'record', 'capture', 'Lane', 'open_lane',
+           'train_many', 'next_signature', 'eagerly']
 
 # %% ../nbs/03n_device.ipynb #bb45a006
 import gc, math, time, types
@@ -51,7 +51,7 @@ class Recipe:
     clip: float = 1. # largest norm of the gradient; 0: off
     ema: float = .995 # decay per step of the averaged weights; 0: off
     label_smoothing: float = 0. # share of the target spread over both classes
-    windows: bool = True # weight gradients by `WindowConv`, else by cuDNN; the two differ in rounding alone
+    repeatable: bool = False # on a GPU only algorithms that give the same bits every time; differs in rounding alone
     split: int = 0 # seed of the division into training and validation patients
     seed: int = 0 # weights, order, augmentation, share
 
@@ -179,44 +179,12 @@ def make_capturable(model: nn.Module, # on its device; changed
             layer.kernel = types.MethodType(haar_kernel, layer)
     return model
 
-# %% ../nbs/03n_device.ipynb #c238683e
-class WindowConv(torch.autograd.Function):
-    "A convolution whose weight gradient is a batched product of matrices."
-    @staticmethod
-    def forward(ctx, x: torch.Tensor, weight: torch.Tensor, stride: int, padding: int) -> torch.Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.stride, ctx.padding = stride, padding
-        return F.conv2d(x, weight, None, stride, padding)
-
-    @staticmethod
-    def backward(ctx, g: torch.Tensor) -> tuple:
-        (x, weight), s, p, k = ctx.saved_tensors, ctx.stride, ctx.padding, ctx.saved_tensors[1].shape[-1]
-        n, out, h, w = g.shape
-        gx = nn.grad.conv2d_input(x.shape, weight, g, s, p) if ctx.needs_input_grad[0] else None
-        padded = F.pad(x, (p, p, p, p)) if p else x
-        windows = padded.unfold(2, k, s)[:, :, :h].unfold(3, k, s)[:, :, :, :w] # (n, c, h, w, k, k), a view
-        columns = windows.permute(0, 1, 4, 5, 2, 3).reshape(n, -1, h*w)
-        gw = torch.bmm(g.reshape(n, out, h*w), columns.transpose(1, 2)).sum(0)
-        return gx, gw.view_as(weight), None, None
-
-def window_forward(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor|None) -> torch.Tensor:
-    "`Conv2d._conv_forward` by `WindowConv`."
-    y = WindowConv.apply(x, weight, self.stride[0], self.padding[0])
-    return y if bias is None else y + bias.view(1, -1, 1, 1)
-
-def use_windows(model: nn.Module, # changed
-               ) -> nn.Module: # the same model
-    "Give every plain convolution that is trained the product's gradient."
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d) and layer.padding_mode == 'zeros' and layer.groups == 1 and layer.dilation == (1, 1) and layer.kernel_size[0] > 1:
-            layer._conv_forward = types.MethodType(window_forward, layer)
-    return model
-
-# %% ../nbs/03n_device.ipynb #1ef39ae9
-def exact_arithmetic():
-    "Full float32 on the device, the same bits on every repeat."
+# %% ../nbs/03n_device.ipynb #70dac576
+def exact_arithmetic(repeatable: bool=True, # the same bits on every repeat, at nearly twice the time
+                    ):
+    "Full float32 on a GPU, where the default of convolutions is less."
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = repeatable, False
 
 def make_optimiser(r: Recipe, # checked
                    model: nn.Module, # on its device
@@ -230,7 +198,7 @@ def make_optimiser(r: Recipe, # checked
               dict(params=[p for p in parameters if p.ndim <= 1], weight_decay=0.)]
     return torch.optim.AdamW([g for g in groups if g['params']], **options)
 
-# %% ../nbs/03n_device.ipynb #69067516
+# %% ../nbs/03n_device.ipynb #45c8d5bf
 AHEAD = 16 # updates whose images are augmented at once
 
 class Run:
@@ -244,7 +212,6 @@ class Run:
         model = build_model(r.downsample, r.arch, r.image_size, r.width, r.control or None, r.seed)
         self.size = dict(parameters=n_parameters(model), macs=macs(model, r.image_size))
         self.model = make_capturable(model.to(device, memory_format=torch.contiguous_format))
-        if r.windows: use_windows(self.model)
         self.weights = [*self.model.parameters(), *(b for b in self.model.buffers() if b.is_floating_point())]
         self.mean = [w.detach().clone() for w in self.weights] if r.ema else []
         self.lr, self.rates = torch.zeros((), device=device), rates_of(r).to(device)
@@ -261,7 +228,7 @@ class Run:
         r, groups = self.r, math.ceil(self.r.updates/AHEAD)
         return draw_inputs(n, groups, AHEAD*r.batch_size, r.seed, r.augment)
 
-# %% ../nbs/03n_device.ipynb #0c278c56
+# %% ../nbs/03n_device.ipynb #4ec17c6f
 class DevicePool:
     "Images of all tasks and sizes on one device."
     def __init__(self,
@@ -287,7 +254,7 @@ class DevicePool:
         for name in data.stacks: self.stack(data, name)
         if self.device != 'cpu': torch.cuda.synchronize()
 
-# %% ../nbs/03n_device.ipynb #63e0bd98
+# %% ../nbs/03n_device.ipynb #ece2ad5b
 def prepared(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
              standardise: bool, # each image by its own mean and deviation
             ) -> torch.Tensor: # float32 (N, 1, H, W)
@@ -332,7 +299,7 @@ def go_on(self: Run):
 
 Run.go_on = go_on
 
-# %% ../nbs/03n_device.ipynb #3109fbff
+# %% ../nbs/03n_device.ipynb #aab95f72
 @torch.no_grad()
 def begin(self: Run,
           seed: int, # of the run
@@ -362,7 +329,7 @@ def shared_rows(data: TaskData, # of a task
     part = take(data.train, r.train_fraction, r.seed)
     return torch.as_tensor(np.flatnonzero(np.isin(data.train.rows, part.rows)))
 
-# %% ../nbs/03n_device.ipynb #c6bdd9fb
+# %% ../nbs/03n_device.ipynb #982c3c49
 @torch.no_grad()
 def score(self: Run,
           name: str, # a stack
@@ -391,18 +358,19 @@ def finish(self: Run) -> tuple[dict, dict]: # row; name → float32 (K, N)
 
 Run.finish = finish
 
-# %% ../nbs/03n_device.ipynb #c83ba8b9
+# %% ../nbs/03n_device.ipynb #3deec40c
 def train_one(r: Recipe, # checked
               data: TaskData, # of its task and size
               pool: DevicePool, # on 'cpu' or 'cuda'
              ) -> tuple[dict, dict]: # row, logits
     "One run without a graph."
+    exact_arithmetic(r.repeatable)
     run = Run(check_recipe(r), data, pool)
     run.begin(r.seed)
     while run.left: run.go_on()
     return run.finish()
 
-# %% ../nbs/03n_device.ipynb #b509d7fe
+# %% ../nbs/03n_device.ipynb #e90d579d
 @torch.no_grad()
 def rehearse(self: Run):
     "Score a little, so that what layers keep (filters, matrices) exists before several streams share it."
@@ -432,7 +400,7 @@ def record(part, # a function without arguments
     finally: gc.enable()
     return graph
 
-# %% ../nbs/03n_device.ipynb #a8d9ba34
+# %% ../nbs/03n_device.ipynb #f17f4bde
 def capture(self: Run):
     "Warm up, then record both parts of a step as graphs."
     default = torch.cuda.default_generators[torch.cuda.current_device()]
@@ -452,7 +420,7 @@ def capture(self: Run):
 
 Run.capture = capture
 
-# %% ../nbs/03n_device.ipynb #2d7b5b50
+# %% ../nbs/03n_device.ipynb #7a036a6d
 class Lane:
     "A run's stream, and how much of it is queued."
     def __init__(self,
@@ -481,13 +449,14 @@ class Lane:
     def finish(self) -> tuple[dict, dict]: # row, logits
         with torch.cuda.stream(self.run.stream): return self.run.finish()
 
-# %% ../nbs/03n_device.ipynb #9def7d6f
+# %% ../nbs/03n_device.ipynb #1b1bf95c
 def open_lane(r: Recipe, # whose graph is needed
               data: TaskData, # of its task and size
               pool: DevicePool, # on 'cuda'
              ) -> tuple[Lane|None, str]: # a lane, or the reason why there is none
     "Capture the step of a recipe."
     pool.load(data)
+    exact_arithmetic(r.repeatable)
     run = Run(check_recipe(r), data, pool)
     try: run.capture()
     except Exception as e: # whatever cannot be captured is trained eagerly
@@ -502,7 +471,6 @@ def train_many(recipes: list[Recipe], # runs to make
                until: float=math.inf, # `time.monotonic()` after which no new run begins
               ) -> Iterator[tuple[dict, dict]]: # row, logits of each run as it ends
     "Train many runs side by side on one GPU."
-    exact_arithmetic()
     gc.freeze() # what was imported is looked at no more: a collection takes milliseconds
     waiting = {}
     for r in recipes: waiting.setdefault(signature(r), deque()).append(r.seed)
@@ -524,7 +492,7 @@ def train_many(recipes: list[Recipe], # runs to make
         if not open_lanes and (time.monotonic() >= until or not any(waiting.values())): return
         if not busy: time.sleep(2e-4)
 
-# %% ../nbs/03n_device.ipynb #ac36c42d
+# %% ../nbs/03n_device.ipynb #6bcb25e7
 def next_signature(fresh: deque, # recipes not begun yet; changed
                    waiting: dict, # recipe → seeds that wait
                   ) -> Recipe|None: # None: nothing waits

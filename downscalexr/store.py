@@ -89,7 +89,7 @@ def finished_keys(study: Path, # folder of committed files; it may be missing
 
 def pack(study: Path, # folder of committed files; it may be missing
          runs: list[tuple[dict, dict]], # as `read_journal` gives them
-         images: pd.DataFrame|None=None, # stack, position, file, patient, label
+         images: pd.DataFrame|None=None, # part, position, file, patient, label
         ) -> int: # runs added
     "Add runs to a study; those it has are passed over, and nothing that is there changes."
     have, new = finished_keys(study), {}
@@ -127,7 +127,7 @@ def read_runs(study: Path, # folder of committed files
     return pd.read_csv(io.BytesIO(gzip.decompress(checked_bytes(study, 'runs.csv.gz'))), keep_default_na=False, dtype=dict(key=str))
 
 def read_images(study: Path, # folder of committed files
-               ) -> pd.DataFrame: # stack, position, file, patient, label
+               ) -> pd.DataFrame: # part, position, file, patient, label
     "The images in the order of the logits."
     return pd.read_csv(io.BytesIO(gzip.decompress(checked_bytes(study, 'images.csv.gz'))), keep_default_na=False)
 
@@ -155,10 +155,10 @@ def read_logits(study: Path, # folder of committed files
 
 # %% ../nbs/05c_store.ipynb #8aed003f
 def study_images(tables: dict, # stack → manifest rows
-                ) -> pd.DataFrame: # stack, position, file, patient, subtype, label
+                ) -> pd.DataFrame: # part, position, file, patient, subtype, label
     "The images of each stack in order."
-    parts = [t[['file', 'patient', 'subtype', 'label']].reset_index(drop=True).assign(stack=k, position=range(len(t))) for k, t in tables.items()]
-    return pd.concat(parts)[['stack', 'position', 'file', 'patient', 'subtype', 'label']]
+    parts = [t[['file', 'patient', 'subtype', 'label']].reset_index(drop=True).assign(part=k, position=range(len(t))) for k, t in tables.items()]
+    return pd.concat(parts)[['part', 'position', 'file', 'patient', 'subtype', 'label']]
 
 # %% ../nbs/05c_store.ipynb #7f54a5a7
 def evidence(study: str='', # name; empty: all

@@ -64,12 +64,13 @@ def check_recipe(r: Recipe, # any
     check_model(r.downsample, r.arch, r.image_size, r.width, r.control)
     choices = dict(task=TASKS, augment=AUGMENTS, schedule=('cosine', 'constant'), optimiser=('adamw', 'adam'))
     for name, valid in choices.items():
-        if getattr(r, name) not in valid: raise ValueError(f'Unknown {name} {getattr(r, name)!r}. Valid: {", ".join(valid)}.')
+        given = getattr(r, name)
+        if given not in valid: raise ValueError(f'Unknown {name} {given!r}. Valid: {", ".join(valid)}.')
     for name in ('updates', 'batch_size'):
         if not getattr(r, name) >= 1: raise ValueError(f'{name} must be 1 or more, got {getattr(r, name)}.')
     for name in ('ema', 'label_smoothing', 'warmup', 'mix'):
-        if not 0 <= getattr(r, name) < 1: raise ValueError(f'{name} must be 0 or more and below 1, got {getattr(r, name)}.')
-    if not 0 < r.train_fraction <= 1: raise ValueError(f'train_fraction must be above 0 and at most 1, got {r.train_fraction}.')
+        if not 0 <= (given := getattr(r, name)) < 1: raise ValueError(f'{name} must be in [0, 1), got {given}.')
+    if not 0 < r.train_fraction <= 1: raise ValueError(f'train_fraction must be in (0, 1], got {r.train_fraction}.')
     if not 0 < r.lr < math.inf: raise ValueError(f'lr must be a positive number, got {r.lr}.')
     return r
 
@@ -157,9 +158,10 @@ def starts_on_device(size: int, # pixels before
 
 def fractional_step(self, x: torch.Tensor, size: tuple) -> torch.Tensor:
     "`FractionalMaxPool.step` with positions drawn on the device."
+    options = dict(dtype=torch.float64, device=x.device)
     for dim, out in zip((2, 3), size):
         if out == x.shape[dim]: continue
-        u = torch.rand((), dtype=torch.float64, device=x.device) if self.training else torch.full((), .5, dtype=torch.float64, device=x.device)
+        u = torch.rand((), **options) if self.training else torch.full((), .5, **options)
         first = starts_on_device(x.shape[dim], out, u)
         x = torch.maximum(x.index_select(dim, first), x.index_select(dim, first + 1))
     return x
@@ -239,12 +241,14 @@ class DevicePool:
         "The training images of a task."
         key = id(data), 'train'
         if key not in self.kept:
-            self.kept[key] = torch.tensor(data.train.images).to(self.device), torch.tensor(data.labels).float().to(self.device)
+            images, labels = torch.tensor(data.train.images), torch.tensor(data.labels).float()
+            self.kept[key] = images.to(self.device), labels.to(self.device)
         return self.kept[key]
 
     def stack(self, data: TaskData, name: str) -> torch.Tensor: # uint8 (K·N, 1, H, W)
         "Images to be scored."
-        if (id(data), name) not in self.kept: self.kept[id(data), name] = torch.tensor(data.stacks[name]).flatten(0, 1).to(self.device)
+        if (id(data), name) not in self.kept:
+            self.kept[id(data), name] = torch.tensor(data.stacks[name]).flatten(0, 1).to(self.device)
         return self.kept[id(data), name]
 
     def load(self, data: TaskData):
@@ -290,6 +294,7 @@ def update(self: Run):
 
 Run.fill, Run.update = fill, update
 
+# %% ../nbs/03n_device.ipynb #aa973459
 def go_on(self: Run):
     "The next update, with new images where they are used up."
     at = self.r.updates - self.left
@@ -299,7 +304,7 @@ def go_on(self: Run):
 
 Run.go_on = go_on
 
-# %% ../nbs/03n_device.ipynb #aab95f72
+# %% ../nbs/03n_device.ipynb #f8cd5ec4
 @torch.no_grad()
 def begin(self: Run,
           seed: int, # of the run
@@ -329,7 +334,7 @@ def shared_rows(data: TaskData, # of a task
     part = take(data.train, r.train_fraction, r.seed)
     return torch.as_tensor(np.flatnonzero(np.isin(data.train.rows, part.rows)))
 
-# %% ../nbs/03n_device.ipynb #982c3c49
+# %% ../nbs/03n_device.ipynb #c3b6f653
 @torch.no_grad()
 def score(self: Run,
           name: str, # a stack
@@ -351,14 +356,16 @@ def finish(self: Run) -> tuple[dict, dict]: # row; name → float32 (K, N)
     self.model.train()
     logits = {name: z.float().cpu().numpy() for name, z in logits.items()}
     tail = self.losses[-max(1, self.r.updates//10):].mean().item()
-    row = asdict(self.r) | dict(key=run_key(self.r, self.data.fingerprint), fingerprint=self.data.fingerprint, **self.size,
-        n_train=len(shared_rows(self.data, self.r)), train_loss=tail, finite=bool(all(np.isfinite(z).all() for z in logits.values())),
+    finite = bool(all(np.isfinite(z).all() for z in logits.values()))
+    row = asdict(self.r) | self.size | dict(
+        key=run_key(self.r, self.data.fingerprint), fingerprint=self.data.fingerprint,
+        n_train=len(shared_rows(self.data, self.r)), train_loss=tail, finite=finite,
         seconds=round(time.perf_counter() - self.started, 2), graph=self.graph is not None, digests=self.data.digests)
     return row, logits
 
 Run.finish = finish
 
-# %% ../nbs/03n_device.ipynb #3deec40c
+# %% ../nbs/03n_device.ipynb #0e2a3a7c
 def train_one(r: Recipe, # checked
               data: TaskData, # of its task and size
               pool: DevicePool, # on 'cpu' or 'cuda'
@@ -370,7 +377,7 @@ def train_one(r: Recipe, # checked
     while run.left: run.go_on()
     return run.finish()
 
-# %% ../nbs/03n_device.ipynb #e90d579d
+# %% ../nbs/03n_device.ipynb #df88208b
 @torch.no_grad()
 def rehearse(self: Run):
     "Score a little, so that what layers keep (filters, matrices) exists before several streams share it."
@@ -400,7 +407,7 @@ def record(part, # a function without arguments
     finally: gc.enable()
     return graph
 
-# %% ../nbs/03n_device.ipynb #f17f4bde
+# %% ../nbs/03n_device.ipynb #44e06236
 def capture(self: Run):
     "Warm up, then record both parts of a step as graphs."
     default = torch.cuda.default_generators[torch.cuda.current_device()]
@@ -420,7 +427,7 @@ def capture(self: Run):
 
 Run.capture = capture
 
-# %% ../nbs/03n_device.ipynb #7a036a6d
+# %% ../nbs/03n_device.ipynb #6538ddcb
 class Lane:
     "A run's stream, and how much of it is queued."
     def __init__(self,
@@ -449,7 +456,7 @@ class Lane:
     def finish(self) -> tuple[dict, dict]: # row, logits
         with torch.cuda.stream(self.run.stream): return self.run.finish()
 
-# %% ../nbs/03n_device.ipynb #1b1bf95c
+# %% ../nbs/03n_device.ipynb #c43f93ee
 def open_lane(r: Recipe, # whose graph is needed
               data: TaskData, # of its task and size
               pool: DevicePool, # on 'cuda'
@@ -464,6 +471,7 @@ def open_lane(r: Recipe, # whose graph is needed
         return None, f'{type(e).__name__}: {str(e).splitlines()[0][:200]}'
     return Lane(run), ''
 
+# %% ../nbs/03n_device.ipynb #aba81951
 def train_many(recipes: list[Recipe], # runs to make
                data_of, # recipe → TaskData
                pool: DevicePool, # on 'cuda'
@@ -476,7 +484,8 @@ def train_many(recipes: list[Recipe], # runs to make
     for r in recipes: waiting.setdefault(signature(r), deque()).append(r.seed)
     fresh, open_lanes = deque(waiting), []
     while True:
-        while len(open_lanes) < lanes and time.monotonic() < until and (sig := next_signature(fresh, waiting)) is not None:
+        while len(open_lanes) < lanes and time.monotonic() < until:
+            if (sig := next_signature(fresh, waiting)) is None: break
             lane, why = open_lane(sig, data_of(sig), pool)
             if lane is None: yield from eagerly(sig, waiting[sig], data_of(sig), pool, why)
             elif waiting[sig]: lane.start(waiting[sig].popleft()); open_lanes.append(lane)
@@ -492,7 +501,7 @@ def train_many(recipes: list[Recipe], # runs to make
         if not open_lanes and (time.monotonic() >= until or not any(waiting.values())): return
         if not busy: time.sleep(2e-4)
 
-# %% ../nbs/03n_device.ipynb #6bcb25e7
+# %% ../nbs/03n_device.ipynb #e60e6527
 def next_signature(fresh: deque, # recipes not begun yet; changed
                    waiting: dict, # recipe → seeds that wait
                   ) -> Recipe|None: # None: nothing waits

@@ -13,16 +13,18 @@ from matplotlib.figure import Figure
 from PIL import Image
 from .data import Split, Splits
 from .metrics import auroc, log_loss, rates, counts
-from .robust import add_noise, light, noise_bank, place, sharpness
+from .robust import add_noise, affine, light, noise_bank, sharpen
 
 # %% ../nbs/03m_panel.ipynb #d0dee304
-NEUTRAL = dict(rotation=0., zoom=1., aspect=1., right=0., down=0., gamma=1., contrast=1., brightness=1., blur=0., noise=0., jpeg=0)
+NEUTRAL = dict(rotation=0., zoom=1., aspect=1., right=0., down=0., gamma=1., contrast=1., brightness=1., blur=0.,
+               noise=0., jpeg=0)
 CORRUPTIONS = {
     'clean': {},
     'rotate -10°': dict(rotation=-10.), 'rotate +10°': dict(rotation=10.),
     'zoom 0.85': dict(zoom=.85), 'zoom 1.2': dict(zoom=1.2),
     'aspect 0.88': dict(aspect=.88), 'aspect 1.14': dict(aspect=1.14),
-    'shift left': dict(right=-.08), 'shift right': dict(right=.08), 'shift up': dict(down=-.08), 'shift down': dict(down=.08),
+    'shift left': dict(right=-.08), 'shift right': dict(right=.08),
+    'shift up': dict(down=-.08), 'shift down': dict(down=.08),
     'gamma 0.6': dict(gamma=.6), 'gamma 1.7': dict(gamma=1.7),
     'contrast 0.6': dict(contrast=.6), 'contrast 1.5': dict(contrast=1.5),
     'darker': dict(brightness=.7), 'brighter': dict(brightness=1.3),
@@ -38,7 +40,8 @@ PANEL = tuple(CORRUPTIONS)
 # %% ../nbs/03m_panel.ipynb #bb49268b
 def panel_table() -> pd.DataFrame: # a row per corruption, a column per parameter; '' where neutral
     "The parameters of the panel."
-    return pd.DataFrame([{k: given.get(k, '') for k in NEUTRAL} for given in CORRUPTIONS.values()], index=pd.Index(PANEL, name='corruption'))
+    rows = [{k: given.get(k, '') for k in NEUTRAL} for given in CORRUPTIONS.values()]
+    return pd.DataFrame(rows, index=pd.Index(PANEL, name='corruption'))
 
 # %% ../nbs/03m_panel.ipynb #ea3c3c78
 def jpeg(images: np.ndarray, # uint8 (N, 1, H, W)
@@ -61,8 +64,9 @@ def corrupt(images: np.ndarray, # uint8 (N, 1, H, W)
     x, each = torch.as_tensor(images).float()/255, lambda v: torch.full((n,), float(v))
     if any(p[k] != NEUTRAL[k] for k in ('rotation', 'zoom', 'aspect', 'right', 'down')):
         stretch = p['aspect']**.5
-        x = place(x, each(np.deg2rad(p['rotation'])), each(p['zoom']*stretch), each(p['zoom']/stretch), each(p['right']), each(p['down']))
-    if p['blur']: x = sharpness(x, each(p['blur']))
+        x = affine(x, each(np.deg2rad(p['rotation'])), each(p['zoom']*stretch), each(p['zoom']/stretch),
+                  each(p['right']), each(p['down']))
+    if p['blur']: x = sharpen(x, each(p['blur']))
     if any(p[k] != NEUTRAL[k] for k in ('gamma', 'contrast', 'brightness')):
         x = light(x, each(p['gamma']), each(p['contrast']), each(p['brightness']))
     if p['noise']: x = add_noise(x, each(p['noise']), torch.arange(n)*.61803399 % 1, noise_bank())
@@ -86,12 +90,14 @@ def panel_scores(labels: np.ndarray, # (N,), 0 or 1
                  logits: np.ndarray, # (len(PANEL), N)
                 ) -> dict: # panel_mean, panel_worst, worst_name, panel_loss, panel_specificity, panel_recall, clean
     "What a run is on the panel."
-    if len(logits) != len(PANEL): raise ValueError(f'The panel has {len(PANEL)} corruptions, the logits {len(logits)} rows.')
+    if len(logits) != len(PANEL):
+        raise ValueError(f'The panel has {len(PANEL)} corruptions, the logits {len(logits)} rows.')
     areas = np.array([auroc(labels, z) for z in logits])
     at_half = [rates(*counts(labels, z)) for z in logits]
-    return dict(panel_mean=float(areas.mean()), panel_worst=float(areas.min()), worst_name=PANEL[int(areas.argmin())], clean=float(areas[0]),
-                panel_loss=float(np.mean([log_loss(labels, z) for z in logits])),
-                panel_specificity=float(np.mean([r['specificity'] for r in at_half])), panel_recall=float(np.mean([r['recall'] for r in at_half])))
+    mean = lambda name: float(np.mean([r[name] for r in at_half]))
+    return dict(panel_mean=float(areas.mean()), panel_worst=float(areas.min()), worst_name=PANEL[int(areas.argmin())],
+                clean=float(areas[0]), panel_loss=float(np.mean([log_loss(labels, z) for z in logits])),
+                panel_specificity=mean('specificity'), panel_recall=mean('recall'))
 
 def recipe_score(panel_mean: float, panel_worst: float, hard_mean: float) -> float:
     "The number recipes are ranked by."
@@ -127,7 +133,8 @@ def hard_split(splits: Splits, # any source with these series
     keep = ~held & ~table.patient.isin(table.patient[held]).to_numpy()
     parts = tuple(Split(splits.train.store, rows[m], table[m]) for m in (keep, held))
     for part, name in zip(parts, ('training', 'held-out')):
-        if len(np.unique(part.labels)) < 2: raise ValueError(f'The {name} part of the division {kind!r} of {splits.name} lacks a class.')
+        if len(np.unique(part.labels)) < 2:
+            raise ValueError(f'The {name} part of the division {kind!r} of {splits.name} lacks a class.')
     return parts
 
 # %% ../nbs/03m_panel.ipynb #b53fd10f

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SEEDS_OF_THE_ABLATION', 'FIRST_SEED', 'ABLATION_OPERATORS', 'BASE', 'CANDIDATES', 'TODAY', 'SENSITIVITY', 'MARGINS',
            'ALPHA', 'POWER', 'EXPECTED_SD', 'ablation_runs', 'score_table', 'choose_recipe', 'studies',
-           'smallest_effect', 'verdict']
+           'smallest_effect', 'judgement']
 
 # %% ../nbs/05d_plan.ipynb #d75af284
 from dataclasses import replace
@@ -20,9 +20,11 @@ from .panel import recipe_score
 SEEDS_OF_THE_ABLATION, FIRST_SEED = (100, 101), 200
 ABLATION_OPERATORS = ('maxpool', 'avgpool', 'strided', 'blurpool3')
 BASE = Recipe(strength=.5)
-CANDIDATES = {'base': {}, 'strength 0.75': dict(strength=.75), 'lr 1e-3': dict(lr=1e-3), 'lr 4e-3': dict(lr=4e-3), 'ema 0.998': dict(ema=.998),
-              'smoothing 0.1': dict(label_smoothing=.1), 'decay 0.1': dict(weight_decay=.1)}
-TODAY = dict(augment='original', schedule='constant', optimiser='adam', lr=1e-3, weight_decay=1e-4, ema=0., clip=0., warmup=0., batch_size=32, updates=3650)
+CANDIDATES = {'base': {}, 'strength 0.75': dict(strength=.75), 'lr 1e-3': dict(lr=1e-3), 'lr 4e-3': dict(lr=4e-3)}
+CANDIDATES |= {'ema 0.998': dict(ema=.998), 'smoothing 0.1': dict(label_smoothing=.1)}
+CANDIDATES |= {'decay 0.1': dict(weight_decay=.1)}
+TODAY = dict(augment='original', schedule='constant', optimiser='adam', lr=1e-3, weight_decay=1e-4, ema=0., clip=0.,
+             warmup=0., batch_size=32, updates=3650)
 SENSITIVITY = {'updates 1000': dict(updates=1000), 'updates 4000': dict(updates=4000), 'today': TODAY}
 
 def ablation_runs() -> dict: # Recipe → name of the candidate
@@ -32,8 +34,9 @@ def ablation_runs() -> dict: # Recipe → name of the candidate
         r = replace(BASE, **change)
         seeds = SEEDS_OF_THE_ABLATION[:1 if name == 'updates 4000' else 2]
         runs |= {replace(r, downsample=o, seed=s): name for o in ABLATION_OPERATORS for s in seeds}
-        runs |= {replace(r, downsample=o, seed=SEEDS_OF_THE_ABLATION[0], task='subtype'): name for o in ABLATION_OPERATORS}
-        if set(change) <= {'lr', 'updates'}: runs |= {replace(r, downsample=o, seed=SEEDS_OF_THE_ABLATION[0]): name for o in ('lip', 'haar')}
+        first = replace(r, seed=SEEDS_OF_THE_ABLATION[0])
+        runs |= {replace(first, downsample=o, task='subtype'): name for o in ABLATION_OPERATORS}
+        if set(change) <= {'lr', 'updates'}: runs |= {replace(first, downsample=o): name for o in ('lip', 'haar')}
     return runs
 
 # %% ../nbs/05d_plan.ipynb #7a38aac9
@@ -48,7 +51,8 @@ def score_table(rows: list[dict], # config, downsample, task, panel_mean, panel_
         if not len(panel) or not len(hard): continue
         parts = [panel.panel_mean, panel.panel_worst, hard]
         se = np.sqrt(sum(p.var(ddof=1)/len(p) for p in parts))/3
-        out.append(dict(config=name, score=recipe_score(*(p.mean() for p in parts)), se=se, mean=parts[0].mean(), worst=parts[1].mean(), hard=hard.mean(),
+        means = [p.mean() for p in parts]
+        out.append(dict(config=name, score=recipe_score(*means), se=se, **dict(zip(('mean', 'worst', 'hard'), means)),
                         loss=panel.panel_loss.mean(), n=len(panel), n_hard=len(hard)))
     return pd.DataFrame(out).set_index('config')
 
@@ -67,8 +71,8 @@ def studies(r: Recipe, # the recipe chosen
     names, seeds = operators(), lambda n: range(FIRST_SEED, FIRST_SEED + n)
     grid = lambda ops, n, **change: [replace(r, downsample=o, seed=s, **change) for s in seeds(n) for o in ops]
     today = {k: v for k, v in TODAY.items()} | dict(strength=1., label_smoothing=0.)
-    out = {'operators_mac': grid(names, 10), 'rounding': grid(ORIGINAL, 5, repeatable=True), 'operators_param': grid(names, 5, control='param'),
-           'operators_lenet': grid(names, 5, arch='lenet')}
+    out = {'operators_mac': grid(names, 10), 'rounding': grid(ORIGINAL, 5, repeatable=True),
+           'operators_param': grid(names, 5, control='param'), 'operators_lenet': grid(names, 5, arch='lenet')}
     lenet = dict(arch='lenet', image_size=128, control='')
     out['original'] = grid(ORIGINAL, 10, **lenet) + grid(ORIGINAL, 10, **lenet, **today)
     some = ('maxpool', 'avgpool', 'strided', 'blurpool3', 'flc')
@@ -80,7 +84,7 @@ def studies(r: Recipe, # the recipe chosen
 # %% ../nbs/05d_plan.ipynb #aa03ff25
 MARGINS = dict(auroc=.01, specificity=.05, consistency=.02) # differences up to these are of no practical meaning
 ALPHA, POWER = .05, .8
-EXPECTED_SD = dict(auroc=.0025, specificity=.015, consistency=.01) # over seeds; of a pilot elsewhere, the last one a guess
+EXPECTED_SD = dict(auroc=.0025, specificity=.015, consistency=.01) # over seeds; a pilot elsewhere, the last a guess
 
 def smallest_effect(sd: float, # over runs of one operator
                     n: int, # runs per operator
@@ -97,8 +101,8 @@ def smallest_effect(sd: float, # over runs of one operator
         low, high = (low, middle) if found(middle) > power else (middle, high)
     return high
 
-# %% ../nbs/05d_plan.ipynb #2c948518
-def verdict(p_holm: float, # corrected p of "no difference"
+# %% ../nbs/05d_plan.ipynb #d19ba45b
+def judgement(p_holm: float, # corrected p of "no difference"
             lower90: float, upper90: float, # 90 % interval of the difference
             margin: float, # of equivalence
            ) -> str: # 'different', 'different, within the margin', 'equivalent' or 'undecided'

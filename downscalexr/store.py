@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TYPES', 'PART', 'SHARD', 'READINGS', 'append_run', 'read_journal', 'table_bytes', 'shard_bytes', 'grouped',
-           'finished_keys', 'pack', 'checked_bytes', 'read_runs', 'read_images', 'read_logits', 'study_images',
+           'finished_keys', 'flat', 'pack', 'checked_bytes', 'read_runs', 'read_cases', 'read_logits', 'study_images',
            'evidence', 'evidence_status']
 
 # %% ../nbs/05c_store.ipynb #30e498e1
@@ -31,7 +31,8 @@ def append_run(journal: Path, # folder
     with open(journal/f'logits-{n:03d}.bin', 'ab') as f:
         start = f.tell()
         f.write(content); f.flush()
-    where = dict(part=n, start=start, shapes={k: list(a.shape) for k, a in arrays.items()}, sha256=hashlib.sha256(content).hexdigest())
+    shapes = {k: list(a.shape) for k, a in arrays.items()}
+    where = dict(part=n, start=start, shapes=shapes, sha256=hashlib.sha256(content).hexdigest())
     append_jsonl(journal/'rows.jsonl', row | dict(where=where))
 
 # %% ../nbs/05c_store.ipynb #394ee837
@@ -46,9 +47,11 @@ def read_journal(journal: Path, # folder
             f.seek(where['start'])
             content = f.read(sum(sizes.values()))
         if hashlib.sha256(content).hexdigest() != where['sha256']:
-            raise ValueError(f'The logits of run {row["key"]} in {journal.name} are damaged. Delete its line in rows.jsonl and run it again.')
+            raise ValueError(f'The logits of run {row["key"]} in {journal.name} are damaged. '
+                             'Delete its line in rows.jsonl and run it again.')
         cuts = np.cumsum([0, *sizes.values()])
-        out.append((row, {k: np.frombuffer(content[a:b], TYPES[k]).reshape(where['shapes'][k]) for k, a, b in zip(sizes, cuts, cuts[1:])}))
+        parts = {k: content[a:b] for k, a, b in zip(sizes, cuts, cuts[1:])}
+        out.append((row, {k: np.frombuffer(v, TYPES[k]).reshape(where['shapes'][k]) for k, v in parts.items()}))
     return out
 
 # %% ../nbs/05c_store.ipynb #ef49c5ad
@@ -87,6 +90,10 @@ def finished_keys(study: Path, # folder of committed files; it may be missing
     "What need not be done again."
     return set(read_runs(study).key) if (study/'index.json').exists() else set()
 
+def flat(row: dict) -> dict: # nested values as JSON text
+    "A row that fits into a table."
+    return {k: json.dumps(v, sort_keys=True) if isinstance(v, (dict, list)) else v for k, v in row.items()}
+
 def pack(study: Path, # folder of committed files; it may be missing
          runs: list[tuple[dict, dict]], # as `read_journal` gives them
          images: pd.DataFrame|None=None, # part, position, file, patient, label
@@ -102,8 +109,9 @@ def pack(study: Path, # folder of committed files; it may be missing
         name, content = f'logits-{len(index["shards"]):03d}.npz', shard_bytes(group)
         atomic_write(study/name, content)
         index['shards'][name] = hashlib.sha256(content).hexdigest()
-        rows += [dict({k: json.dumps(v, sort_keys=True) if isinstance(v, (dict, list)) else v for k, v in row.items()}, shard=name) for row, _ in group]
-    tables = dict({'runs.csv.gz': pd.concat([old, pd.DataFrame(rows)], ignore_index=True)}, **({} if images is None else {'images.csv.gz': images}))
+        rows += [flat(row) | dict(shard=name) for row, _ in group]
+    tables = {'runs.csv.gz': pd.concat([old, pd.DataFrame(rows)], ignore_index=True)}
+    if images is not None: tables['images.csv.gz'] = images
     for name, table in tables.items():
         atomic_write(study/name, content := table_bytes(table))
         index['files'][name] = hashlib.sha256(content).hexdigest()
@@ -118,15 +126,17 @@ def checked_bytes(study: Path, # folder of committed files
     index = read_json(study/'index.json')
     content = (study/name).read_bytes()
     if hashlib.sha256(content).hexdigest() != (index['shards'] | index['files']).get(name):
-        raise ValueError(f'{study.name}/{name} is not the file that index.json describes. Restore it: git checkout -- {name}')
+        raise ValueError(f'{study.name}/{name} is not the file that index.json describes. '
+                         f'Restore it: git checkout -- {name}')
     return content
 
 def read_runs(study: Path, # folder of committed files
              ) -> pd.DataFrame: # a row per run
     "The rows of a study."
-    return pd.read_csv(io.BytesIO(gzip.decompress(checked_bytes(study, 'runs.csv.gz'))), keep_default_na=False, dtype=dict(key=str))
+    content = gzip.decompress(checked_bytes(study, 'runs.csv.gz'))
+    return pd.read_csv(io.BytesIO(content), keep_default_na=False, dtype=dict(key=str))
 
-def read_images(study: Path, # folder of committed files
+def read_cases(study: Path, # folder of committed files
                ) -> pd.DataFrame: # part, position, file, patient, label
     "The images in the order of the logits."
     return pd.read_csv(io.BytesIO(gzip.decompress(checked_bytes(study, 'images.csv.gz'))), keep_default_na=False)
@@ -142,7 +152,8 @@ def read_logits(study: Path, # folder of committed files
                ) -> dict: # key → {name: (K, N)}
     "Logits of all runs of a study."
     if test and not why: raise ValueError('Reading the test set needs a reason: why="...".')
-    if not test and set(names) & {'test', 'shifts'}: raise ValueError('Test logits are read with test=True and a reason; each reading is logged.')
+    if not test and set(names) & {'test', 'shifts'}:
+        raise ValueError('Test logits are read with test=True and a reason; each reading is logged.')
     out, names = {}, (*names, 'test', 'shifts') if test else names
     for shard in read_json(study/'index.json')['shards']:
         with np.load(io.BytesIO(checked_bytes(study, shard))) as z:
@@ -150,15 +161,19 @@ def read_logits(study: Path, # folder of committed files
             for name in (n for n in names if n in z):
                 values = z[name]
                 for i, row in enumerate(z[f'{name}_rows']): out.setdefault(str(keys[row]), {})[name] = values[i]
-    if test and log: append_jsonl(study.parent/READINGS, dict(time_utc=datetime.now(timezone.utc).isoformat(timespec='seconds'), study=study.name, runs=len(out), why=why, git_commit=git_commit()))
+    if test and log:
+        now = datetime.now(timezone.utc).isoformat(timespec='seconds')
+        line = dict(time_utc=now, study=study.name, runs=len(out), why=why, git_commit=git_commit())
+        append_jsonl(study.parent/READINGS, line)
     return out
 
 # %% ../nbs/05c_store.ipynb #8aed003f
 def study_images(tables: dict, # stack → manifest rows
                 ) -> pd.DataFrame: # part, position, file, patient, subtype, label
     "The images of each stack in order."
-    parts = [t[['file', 'patient', 'subtype', 'label']].reset_index(drop=True).assign(part=k, position=range(len(t))) for k, t in tables.items()]
-    return pd.concat(parts)[['part', 'position', 'file', 'patient', 'subtype', 'label']]
+    columns = ['file', 'patient', 'subtype', 'label']
+    parts = [t[columns].assign(part=k, position=range(len(t))) for k, t in tables.items()]
+    return pd.concat(parts, ignore_index=True)[['part', 'position', *columns]]
 
 # %% ../nbs/05c_store.ipynb #7f54a5a7
 def evidence(study: str='', # name; empty: all
@@ -168,10 +183,13 @@ def evidence(study: str='', # name; empty: all
     return ((root or checkout() or Path.cwd())/'nbs'/'results'/'evidence')/study
 
 def evidence_status(folder: Path|None=None, # of the studies
-                   ) -> pd.DataFrame: # per study: runs, hours, megabytes, devices
+                   ) -> pd.DataFrame: # per study: runs, megabytes, machines
     "Count what is there."
     folder, rows = folder or evidence(), []
     for study in sorted(p.parent for p in folder.glob('*/index.json')):
         runs = read_runs(study)
-        rows.append(dict(study=study.name, runs=len(runs), hours=round(float(runs.get('seconds', pd.Series([0])).sum())/3600, 2), megabytes=round(sum(f.stat().st_size for f in study.iterdir())/1e6, 2)))
-    return pd.DataFrame(rows, columns=['study', 'runs', 'hours', 'megabytes']).set_index('study')
+        size = sum(f.stat().st_size for f in study.iterdir())
+        machines = {m for kind in ('gpu', 'cpu') if kind in runs for m in runs[kind]} - {''}
+        rows.append(dict(study=study.name, runs=len(runs), megabytes=round(size/1e6, 2),
+                         machines=', '.join(sorted(machines))))
+    return pd.DataFrame(rows, columns=['study', 'runs', 'megabytes', 'machines']).set_index('study')

@@ -149,7 +149,7 @@ def git_commit(folder: Path|None=None, # a checkout; default: this one
     return head.stdout.strip() + ('+changes' if changed else '') if folder and head.returncode == 0 else 'unknown'
 
 # %% ../nbs/00_core.ipynb #c24d5e7f
-LAYERS = ('core', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'robust', 'panel', 'device', 'store', 'plan', 'panel_results', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
+LAYERS = ('core', 'compiled', 'metrics', 'tracking', 'sync', 'phantom', 'lesions', 'reader', 'sources', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'recipe', 'curves', 'train', 'robust', 'panel', 'device', 'store', 'plan', 'panel_results', 'primary', 'detection', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
 
 @lru_cache(maxsize=256)
 def meaning(source: str, # of a module

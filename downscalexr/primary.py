@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CIRCULAR', 'DRAWS_OF_PATIENTS', 'TITLES', 'wins', 'image_parts', 'patient_weights', 'resampled', 'compare', 'holm',
-           'made_up', 'coverage', 'gather', 'families', 'plot_differences']
+           'made_up', 'coverage', 'gather', 'families', 'plot_differences', 'file_analysis', 'filed_analysis']
 
 # %% ../nbs/05f_primary.ipynb #19ba198a
 from pathlib import Path
@@ -157,7 +157,8 @@ def families(values: dict, # of `gather`
             found = [compare(runs(a), runs(b), (drawn[a] - drawn[b]).var(ddof=1), n) for a, b in members]
             for (a, b), row, p in zip(members, found, holm(np.array([r['p'] for r in found]))):
                 said = judgement(p, row['low90'], row['high90'], margin)
-                rows.append(dict(family=family, metric=metric, a=a, b=b) | row | dict(p_holm=p, margin=margin, verdict=said))
+                rows.append(dict(family=family, metric=metric, a=a, b=b) | row
+                            | dict(p_holm=p, margin=margin, verdict=said))
     return pd.DataFrame(levels), pd.DataFrame(rows)
 
 # %% ../nbs/05f_primary.ipynb #4c84af43
@@ -180,3 +181,20 @@ def plot_differences(rows: pd.DataFrame, # comparisons of `families`
         ax.set_xlabel(f'{title}, less that of max pooling', fontsize=9)
     fig.axes[0].set_yticks(range(len(order)), [looks[o].label for o in order], fontsize=8)
     return fig
+
+# %% ../nbs/05f_primary.ipynb #361ea47f
+def file_analysis(study: str, # name below the evidence
+                  log: bool=True, # False: done again
+                 ) -> Path: # the JSON file
+    "Carry out the primary analysis of a study and file it."
+    values, means, test = gather(evidence(study), f'planned primary analysis of {study}', log)
+    levels, rows = families(values, means, test)
+    content = dict(study=study, draws=DRAWS_OF_PATIENTS, images=len(test), patients=int(test.patient.nunique()),
+                   levels=levels.to_dict('records'), comparisons=rows.to_dict('records'), environment=environment())
+    return write_json(evidence()/f'primary_{study}.json', content)
+
+def filed_analysis(study: str, # name below the evidence
+                  ) -> tuple[dict, pd.DataFrame, pd.DataFrame]: # all, operators, comparisons
+    "The tables of a filed analysis."
+    content = read_json(evidence()/f'primary_{study}.json')
+    return content, pd.DataFrame(content['levels']), pd.DataFrame(content['comparisons'])

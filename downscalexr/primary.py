@@ -178,8 +178,10 @@ def plot_differences(rows: pd.DataFrame, # comparisons of `families`
             ends = [[r.difference - r.low], [r.high - r.difference]]
             ax.errorbar(r.difference, i, xerr=ends, fmt=looks[name].marker, color=looks[name].color, ms=5, lw=1.2,
                         mfc=looks[name].color if r.p_holm < .05 else 'white')
-        ax.set_xlabel(f'{title}, less that of max pooling', fontsize=9)
+        ax.set_title(title, fontsize=9)
+        ax.locator_params(axis='x', nbins=4)
     fig.axes[0].set_yticks(range(len(order)), [looks[o].label for o in order], fontsize=8)
+    fig.supxlabel('less the value of max pooling', fontsize=9)
     return fig
 
 # %% ../nbs/05f_primary.ipynb #361ea47f

@@ -213,7 +213,7 @@ def syntax(node, # of `ast`, or a field's value
     return [type(node).__name__, *([k, syntax(v)] for k, v in fields)]
 
 # %% ../nbs/00_core.ipynb #c24d5e7f
-LAYERS = ('core', 'files', 'console', 'folders', 'testing', 'runfiles', 'compiled', 'metrics', 'pages', 'tracking', 'sync', 'phantom', 'lesions', 'jpegs', 'reader', 'archives', 'patients', 'downloads', 'sources', 'cache', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'guard', 'recipe', 'curves', 'train', 'detection', 'specs', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
+LAYERS = ('core', 'files', 'console', 'folders', 'testing', 'runfiles', 'compiled', 'metrics', 'pages', 'tracking', 'sync', 'phantom', 'lesions', 'jpegs', 'reader', 'archives', 'patients', 'downloads', 'sources', 'cache', 'audit', 'data', 'batches', 'registry', 'response', 'original', 'winograd', 'single', 'fused', 'wide', 'pooling', 'convolutions', 'blur', 'polyphase', 'spectral', 'downsample', 'backbones', 'models', 'checkpoint', 'guard', 'recipe', 'curves', 'train', 'robust', 'panel', 'device', 'store', 'plan', 'panel_results', 'primary', 'detection', 'specs', 'grid', 'warm', 'jobs', 'engine', 'study', 'benchmark', 'speed', 'pace', 'results', 'figures', 'analysis')
 
 @functools.lru_cache(maxsize=256)
 def meaning(source: str, # of a module

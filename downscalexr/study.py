@@ -159,7 +159,7 @@ def time_step(cfg: TrainConfig, # of a run
     torch.set_num_threads(cfg.num_threads or usable_cores())
     films = np.random.default_rng(0).integers(0, 256, (cfg.batch_size*steps, 1, cfg.image_size, cfg.image_size), np.uint8)
     t = Training(build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control), cfg, Split(films, np.arange(len(films)), pd.DataFrame(dict(label=np.arange(len(films)) % 2))))
-    with open(os.devnull, 'w') as nowhere, _stderr(nowhere):
+    with open(os.devnull, 'w', encoding='utf-8') as nowhere, _stderr(nowhere):
         train_epoch(t, stop=lambda: True) # warms up
         t.progress.step, start = 0, time.perf_counter()
         train_epoch(t)

@@ -22,11 +22,15 @@ help: ## list the commands
 
 setup: $(READY) ## create .venv and install, once
 
-ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+# The folder's name may hold any character, so the shell compares it and make never writes it into a command.
+ifneq ($(shell [ "$$(cat $(READY) 2>/dev/null)" = "$$PWD" ] && echo here),here)
 .PHONY: $(READY)
 endif
+$(READY): export PYTHON := $(PYTHON)
+$(READY): export VENV := $(VENV)
+$(READY): export NEEDED_MB := $(NEEDED_MB)
 $(READY): constraints.txt settings.ini setup.py
-	@HERE='$(CURDIR)' PYTHON='$(PYTHON)' VENV='$(VENV)' NEEDED_MB='$(NEEDED_MB)' bash .ci/setup
+	@bash .ci/setup
 
 train: setup ## train every variant, benchmark, compare
 	@$(BIN)/downscalexr_study $(STUDY) $(STUDY_FLAGS)
@@ -36,7 +40,7 @@ test: setup ## all checks, as CI runs them
 	@$(BIN)/python .ci/checks.py
 
 oracles: setup ## install other people's operators, for slow cells only
-	@$(BIN)/pip install --quiet --no-deps antialiased-cnns==0.3 kornia==0.9.0 kornia_rs timm==1.0.31
+	@$(BIN)/python -m pip install --quiet --no-deps antialiased-cnns==0.3 kornia==0.9.0 kornia_rs timm==1.0.31
 
 readme: setup ## write README.md from nbs/index.ipynb
 	@$(BIN)/python .ci/readme.py
@@ -47,7 +51,7 @@ outputs: setup ## run notebooks and store their outputs: make outputs NOTEBOOKS=
 docs: setup ## render the site to _docs (needs Quarto)
 	@command -v quarto >/dev/null || { echo 'make docs: quarto is not installed; see quarto.org.'; exit 1; }
 	@$(BIN)/python .ci/readme.py # newer than index.ipynb, so nbdev_docs keeps it
-	@PATH="$(CURDIR)/$(BIN):$$PATH" nbdev_docs
+	@PATH="$$PWD/$(BIN):$$PATH" nbdev_docs
 
 clean: ## remove .venv and build leftovers; runs and data stay
 	rm -rf $(VENV) build dist _docs _proc *.egg-info

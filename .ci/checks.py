@@ -23,13 +23,18 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 SCRATCH = Path(tempfile.mkdtemp(prefix='downscalexr-checks-'))
-NOTEBOOKS = sorted((ROOT/'nbs').glob('*.ipynb'))
+NOTEBOOKS = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if not any(part.startswith(('.', '_')) for part in p.relative_to(ROOT).parts))
 PAGES = [*NOTEBOOKS, *(ROOT/name for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'))]
 VARIANTS = ('avgpool', 'maxpool', 'strided')
 LONGEST_S = 900  # a command that takes longer hangs
 CHECKS = []
 BESIDE = set()  # checks that need only one core and nothing another one writes: two at a time
 RUNNING = set()  # processes
+
+
+def page(path: Path) -> str:
+    "A notebook as the sidebar names it."
+    return path.relative_to(ROOT/'nbs').as_posix()
 
 
 def check(f):
@@ -103,7 +108,7 @@ def notebook_faults(nb) -> list[str]:
         'metadata has no kernelspec.language, papermill needs it': nb.metadata.get('kernelspec', {}).get('language') != 'python',
         'an error is stored': any(o.output_type == 'error' for c in code for o in c.outputs),
         'a warning is stored': '"stderr"' in stored,
-        'a progress bar is stored': re.search(r'\bit/s|s/it\b|widget-view|\d%\|', stored),
+        'a progress bar is stored': re.search(r'[\d?]\s?(it/s|s/it)\b|widget-view|\d%\|', stored),
         'the state of progress bars is stored': 'widgets' in nb.metadata,
         f'a path of this machine is stored: {here and here[0]}': here,
         f'{len(nb.cells)} cells, 60 at most': len(nb.cells) > 60,
@@ -116,8 +121,8 @@ def notebook_faults(nb) -> list[str]:
 @check
 def notebooks():
     "notebooks: clean and readable; no errors, paths or progress bars stored"
-    changes_nothing('nbdev_clean', 'nbs/*.ipynb')
-    faults = [f'{path.name}: {fault}' for path in NOTEBOOKS for fault in notebook_faults(nbformat.read(path, as_version=4))]
+    changes_nothing('nbdev_clean', 'nbs/**/*.ipynb')
+    faults = [f'{page(path)}: {fault}' for path in NOTEBOOKS for fault in notebook_faults(nbformat.read(path, as_version=4))]
     tagged = [c for c in nbformat.read(ROOT/'nbs'/'03_train.ipynb', as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
     if len(tagged) != 1: faults.append(f'03_train.ipynb: {len(tagged)} cells tagged parameters, not 1')
     need(not faults, '\n'.join(faults))
@@ -145,8 +150,9 @@ def processed():
     "Run nbdev's own step before Quarto (nbdev_proc_nbs would try to install Quarto) on a copy, and see every page come out."
     copy = copy_source('docs')
     sh(sys.executable, '-c', 'from nbdev.serve import proc_nbs; proc_nbs()', cwd=copy)
-    pages = {p.name for p in (copy/'_proc').glob('*.ipynb')}
-    need(pages == {p.name for p in NOTEBOOKS}, f'nbdev did not process {sorted({p.name for p in NOTEBOOKS} ^ pages)}')
+    pages = {p.relative_to(copy/'_proc').as_posix() for p in (copy/'_proc').rglob('*.ipynb')}
+    wanted = {page(p) for p in NOTEBOOKS}
+    need(pages == wanted, f'nbdev did not process {sorted(wanted ^ pages)}')
 
 
 def copy_source(name: str) -> Path:
@@ -175,7 +181,8 @@ def docs():
     for path in (quarto, sidebar, *workflows): need(isinstance(yaml.safe_load(path.read_text(encoding='utf-8')), dict), f'{path.name} is not a YAML mapping')
     need(link.is_symlink() and os.readlink(link) == '../_quarto.yml' and link.read_text() == quarto.read_text(), 'nbs/_quarto.yml must be a link to ../_quarto.yml')
     listed = re.findall(r'[\w/]+\.ipynb', sidebar.read_text())
-    need(sorted(listed) == [p.name for p in NOTEBOOKS], f'sidebar.yml and the notebooks differ: {sorted(set(listed) ^ {p.name for p in NOTEBOOKS}) or "one is listed twice"}')
+    wanted = sorted(page(p) for p in NOTEBOOKS)
+    need(sorted(listed) == wanted, f'sidebar.yml and the notebooks differ: {sorted(set(listed) ^ set(wanted)) or "one is listed twice"}')
     faults = [fault for path in PAGES for fault in broken_links(path)]
     need(not faults, '\n'.join(faults))
     sh(sys.executable, ROOT/'.ci'/'readme.py', '--check')
@@ -355,6 +362,31 @@ def wheel():
             f'assert downscalexr.__file__.startswith({str(SCRATCH)!r}) and downscalexr.__version__ == {ini["DEFAULT"]["version"]!r}\n'
             f'for m in {modules!r}: importlib.import_module("downscalexr." + m)')
     sh(sys.executable, '-c', code, cwd=SCRATCH, PYTHONPATH=str(SCRATCH/'site'))
+
+
+def pythons() -> list[str]:
+    "Other Pythons of this machine that the package supports, one of each minor version."
+    places = [*(shutil.which(f'python3.{n}') for n in range(11, 20)), *map(str, Path.home().glob('.pyenv/versions/3.*/bin/python3'))]
+    found = {}
+    for place in filter(None, places):
+        asked = subprocess.run([place, '-c', 'import sys; print(*sys.version_info[:2])'], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        version = tuple(map(int, asked.stdout.split())) if asked.returncode == 0 and asked.stdout else ()
+        if version >= (3, 11) and version != sys.version_info[:2]: found.setdefault(version, place)
+    return list(found.values())
+
+
+@beside
+def identity():
+    "identity: the same code has the same version under every Python of this machine"
+    code = ('import importlib.util, pathlib, platform, sys\n'
+            f'folder = pathlib.Path({str(ROOT/"downscalexr")!r})\n'
+            'spec = importlib.util.spec_from_file_location("core", folder/"core.py")\n'
+            'core = sys.modules["core"] = importlib.util.module_from_spec(spec)\n'
+            'spec.loader.exec_module(core)\n'
+            'print(platform.python_version(), *(core.code_version(name, folder) for name in core.LAYERS))')
+    said = [sh(place, '-I', '-B', '-c', code, cwd=SCRATCH).split() for place in (sys.executable, *pythons())]
+    need(len({tuple(versions) for _, *versions in said}) == 1, f'the versions differ: {said}')
+    return f'ok, Python {", ".join(v for v, *_ in said)}'
 
 
 def written() -> set:

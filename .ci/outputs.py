@@ -1,4 +1,4 @@
-"Execute notebooks in place and keep their outputs, less progress bars and messages of the kernel: `make outputs NOTEBOOKS='01_data 05_analysis'`."
+"Execute notebooks in place and keep their outputs, less progress bars and messages of the kernel: `make outputs NOTEBOOKS='01_data proofs/faults'`."
 import subprocess
 import sys
 import tempfile
@@ -17,7 +17,7 @@ def stored(output) -> bool:
 
 
 for name in sys.argv[1:]:
-    path = ROOT/'nbs'/f'{Path(name).stem}.ipynb'
+    path = ROOT/'nbs'/Path(name).with_suffix('.ipynb')
     nb = nbformat.read(path, as_version=4)
     ExecutePreprocessor(timeout=3600).preprocess(nb, {'metadata': {'path': str(path.parent)}})
     for cell in nb.cells:

@@ -7,11 +7,10 @@ __all__ = ['plot_history', 'plot_scores', 'plot_live', 'LivePlot']
 
 # %% ../nbs/03i_curves.ipynb #559600b7
 import math, time
-from pathlib import Path
 import numpy as np, pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
-from .core import looks, read_jsonl
+from .core import looks
 from .metrics import auroc
 from .sources import CLASSES
 
@@ -71,10 +70,10 @@ def plot_live(history: list[dict], # rows of history.jsonl so far
 class LivePlot:
     "Redraws one figure in place."
     def __init__(self,
-                 folder: Path, # of the run
+                 history: list[dict], # rows per epoch, which grows meanwhile
                  cfg, # its configuration
                  every_s: float=2., # seconds between two drawings, at least
-                ): self.history, self.cfg, self.every_s, self.steps, self.handle, self.drawn = Path(folder)/'history.jsonl', cfg, every_s, [], None, -math.inf
+                ): self.history, self.cfg, self.every_s, self.steps, self.handle, self.drawn = history, cfg, every_s, [], None, -math.inf
 
     def __call__(self,
                  epochs: float, # done so far, with the fraction of the one under way
@@ -85,7 +84,7 @@ class LivePlot:
 
     def draw(self):
         from IPython.display import display
-        fig = plot_live(read_jsonl(self.history), self.steps, self.cfg)
+        fig = plot_live(self.history, self.steps, self.cfg)
         if self.handle: self.handle.update(fig)
         else: self.handle = display(fig, display_id=True)
         self.drawn = time.monotonic()

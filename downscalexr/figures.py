@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from sklearn.metrics import precision_recall_curve, roc_curve
 from .core import looks
 from .metrics import auroc, average_precision, scores, seed_interval
-from .results import Results, test_logits, test_summary
+from .results import Results, seeds_text, test_logits, test_summary
 from .sources import CLASSES, nature
 
 # %% ../nbs/05b_figures.ipynb #fbce0d14
@@ -23,7 +23,7 @@ def caption(r: Results, # what is drawn
     "Images, size, seeds and n, for the title of every figure."
     run, n = r.runs.iloc[0], r.predictions[r.predictions.split == 'test'].file.nunique()
     kind = nature(run.data_kind, run.data_name)
-    return f'{run.arch}, {run.image_size} px, {len(r.seeds)} seed{"s"*(len(r.seeds) > 1)} each, {n} test films ({kind})'
+    return f'{run.arch}, {run.image_size} px, {seeds_text(r.runs)}, {n} test images ({kind})'
 
 # %% ../nbs/05b_figures.ipynb #5f0ad72d
 def latency(r: Results, # with a benchmark
@@ -32,6 +32,7 @@ def latency(r: Results, # with a benchmark
     "Times at the largest batch."
     if not r.benchmark: raise ValueError('These results have no benchmark. Run downscalexr_benchmark and collect again.')
     b = pd.DataFrame(r.benchmark['rows'])
+    if lacks := [v for v in r.variants if v not in set(b.downsample)]: raise ValueError(f'The benchmark has no times of {", ".join(lacks)}. Run downscalexr_benchmark and collect again.')
     return b[(b.batch_size == b.batch_size.max()) & (b.memory_format == memory_format)].set_index('downsample').loc[r.variants]
 
 # %% ../nbs/05b_figures.ipynb #384f48cc
@@ -168,7 +169,7 @@ def side_by_side(r: Results, # any results
     (y, logits, _), look = test_logits(r, variant), looks[variant]
     fig, (a, b, c) = new_figure(r, f'{look.label.capitalize()} on the test folder', 3, (11, 4.1))
     draw_confusion(a, y, logits, look.color)
-    a.set_title(f'threshold 0.5, mean of {len(logits)} seeds', fontsize=9)
+    a.set_title(f'threshold 0.5, mean of {len(logits)} seed{"s"*(len(logits) > 1)}', fontsize=9)
     draw_curves(b, [roc_curve(y, z)[:2] for z in logits], look, f'mean AUC {np.mean([auroc(y, z) for z in logits]):.3f}')
     b.plot([0, 1], [0, 1], ':', color='0.6', lw=1); b.set(xlabel='1 − specificity', ylabel='sensitivity'); b.set_title('ROC', fontsize=9)
     draw_curves(c, [tuple(v[::-1] for v in precision_recall_curve(y, z)[1::-1]) for z in logits], look, f'mean average precision {np.mean([average_precision(y, z) for z in logits]):.3f}')
@@ -195,8 +196,9 @@ def training_curves(r: Results, # any results
     "Training loss, validation loss and validation AUC per epoch, a line per seed."
     fig, axes = new_figure(r, 'Training', 3, (11, 3.2))
     for ax, column, text in zip(axes, ('train_loss', 'val_loss', 'val_auroc'), ('training loss', 'validation loss', 'validation AUC')):
+        first = r.history.drop_duplicates('downsample').set_index('downsample').seed
         for (v, s), h in r.history.groupby(['downsample', 'seed'], sort=False):
-            ax.plot(h.epoch, h[column], color=looks[v].color, lw=1.2, alpha=.8, label=looks[v].label if s == r.seeds[0] else None)
+            ax.plot(h.epoch, h[column], color=looks[v].color, lw=1.2, alpha=.8, label=looks[v].label if s == first[v] else None)
         ax.set(xlabel='epoch', ylabel=text)
     axes[1].set_ylim(0, r.history.val_loss.quantile(.98)*1.1)
     axes[0].legend(frameon=False, fontsize=8)
@@ -229,6 +231,6 @@ def along(table: pd.DataFrame, # one row per part and variant: the settings that
         ax.set(xlabel=main.replace('_', ' '), title=', '.join(f'{k} {v}' for k, v in zip(others, key)))
         ax.set_xticks(range(len(values)), [f'{v:g}' if isinstance(v, (int, float)) else v for v in values])
         ax.spines[['top', 'right']].set_visible(False)
-    fig.axes[0].set_ylabel(f'{metric}, mean and 95 % interval, {"–".join(map(str, sorted({table.n.min(), table.n.max()})))} seeds')
+    fig.axes[0].set_ylabel(f'{metric}, mean and 95 % interval, {"–".join(map(str, sorted({table.n.min(), table.n.max()})))} seeds a variant')
     fig.axes[-1].legend(frameon=False, fontsize=7, loc='center left', bbox_to_anchor=(1, .5))
     return fig

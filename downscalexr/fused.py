@@ -10,10 +10,11 @@ __all__ = ['SAME_LINES', 'ROWS', 'CONVOLUTION', 'POOLING', 'FORWARD', 'SPREAD', 
 # %% ../nbs/02l_fused.ipynb #cca27db9
 import ctypes, functools, threading, torch
 from contextlib import contextmanager
+from contextvars import ContextVar
 from torch import nn
 from torch.autograd.function import once_differentiable
 from .compiled import addresses, load_kernels, registers
-from .registry import is_plain, is_tracked
+from .registry import is_held, is_plain, is_tracked
 from .single import SINGLE
 from .winograd import FEWER, FEWER_BACKWARD, TRANSFORMS
 
@@ -390,7 +391,9 @@ def block_kernels(in_channels: int, out_channels: int, kernel: int, stride: int,
 @functools.lru_cache(16)
 def kept_room(kernels: ctypes.CDLL, way: str, films: int, h: int, w: int, threads: int, whose: int) -> torch.Tensor:
     for name in (f'{way}_room', 'shared_room'): getattr(kernels, name).restype = ctypes.c_size_t
-    return torch.zeros(threads*getattr(kernels, f'{way}_room')(h, w) + kernels.shared_room(films))
+    kept = torch.zeros(threads*getattr(kernels, f'{way}_room')(h, w) + kernels.shared_room(films), dtype=torch.float32, device='cpu')
+    if not is_held(kept): raise RuntimeError('A compiled kernel was called while PyTorch traces; call `use_kernels(False)` first.') # what is raised is not kept
+    return kept
 
 def room(kernels: ctypes.CDLL, # of the block
          way: str, # 'forward' or 'backward'
@@ -421,15 +424,14 @@ class FusedBlock(torch.autograd.Function):
         return dx, dw, db, None, None
 
 # %% ../nbs/02l_fused.ipynb #da9664cd
-_scoring = False
+_scoring = ContextVar('scoring', default=False) # of one thread: in two that overlap, one's end would be the other's
 
 @contextmanager
 def fused_scoring(): # for the time of a with-block
     "Let blocks be one kernel where no gradient is wanted, too."
-    global _scoring
-    before, _scoring = _scoring, True
+    before = _scoring.set(True)
     try: yield
-    finally: _scoring = before
+    finally: _scoring.reset(before)
 
 def can_fuse(conv: nn.Conv2d, # about to be applied
              x: torch.Tensor, # its input
@@ -438,8 +440,8 @@ def can_fuse(conv: nn.Conv2d, # about to be applied
     "Whether a block can be computed as one kernel."
     k, s = conv.kernel_size, conv.stride
     simple = k[0] == k[1] <= 7 and s in ((1, 1), (2, 2)) and conv.padding == (0, 0) and conv.dilation == (1, 1) and conv.groups == 1 and conv.bias is not None
-    if not simple or not is_plain(conv.weight) or not (_scoring or is_tracked(conv.weight)) or x.dtype != torch.float32 or conv.weight.dtype != torch.float32: return False
-    if x.dim() != 4 or x.shape[1] != conv.in_channels or min(x.shape[2:]) < k[0] - 1 + s[0]*(2 if pool else 1): return False
+    if not simple or not is_plain(conv.weight) or not (_scoring.get() or is_tracked(conv.weight)) or x.dtype != torch.float32 or conv.weight.dtype != torch.float32: return False
+    if not is_held(x) or x.dim() != 4 or x.shape[1] != conv.in_channels or min(x.shape[2:]) < k[0] - 1 + s[0]*(2 if pool else 1): return False
     return block_kernels(*numbers(conv, pool)) is not None
 
 def numbers(conv: nn.Conv2d, pool: str) -> tuple: # what `block_kernels` asks for

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['checked', 'counts', 'rates', 'scores', 'auroc', 'average_precision', 'log_loss', 'youden_threshold', 'report',
-           'flat_metrics', 'seed_interval', 'cluster_bootstrap', 'rate', 'paired_difference']
+           'flat_metrics', 'seed_interval', 'value_range', 'cluster_bootstrap', 'rate', 'paired_difference']
 
 # %% ../nbs/00a_metrics.ipynb #bc24f5ee
 import numpy as np
@@ -165,6 +165,15 @@ def _percentiles(per_seed: np.ndarray, t: np.ndarray, confidence: float) -> tupl
     return float(low), float(high)
 
 # %% ../nbs/00a_metrics.ipynb #cfb38684
+def value_range(statistic, # auroc, average_precision, one from `rate`, or another
+                labels, # (N,), 0 or 1
+               ) -> tuple[float, float]: # smallest and largest value; infinite where nothing is known
+    "What a statistic can be on these images: a share is in [0, 1], a count at most the images of its class."
+    if statistic in (auroc, average_precision): return 0., 1.
+    if not hasattr(statistic, 'of_class'): return -np.inf, np.inf
+    if statistic.of_class is None: return 0., 1.
+    return 0., float((np.asarray(labels) == statistic.of_class).sum())
+
 def cluster_bootstrap(labels, # (N,), 0 or 1
                       logits, # (N,) or (S, N), one row per seed
                       patients, # (N,) who each image is of
@@ -173,23 +182,28 @@ def cluster_bootstrap(labels, # (N,), 0 or 1
                       seed: int=0, # of the resampling; equal seeds draw equal patients
                       confidence: float=0.95, # share of the resamples between the bounds
                      ) -> tuple[float, float]: # low, high
-    "Percentile interval over patients and, where there are several, seeds; shares stay in [0, 1], counts above 0."
+    "Percentile interval over patients and, where there are several, seeds; it never leaves the range of its statistic."
     if len(patients) != len(labels): raise ValueError(f'{len(patients)} patients for {len(labels)} labels')
     images, t = _resamples(patients, len(np.atleast_2d(logits)), n_boot, seed)
-    per_seed = _per_seed(labels, logits, statistic, images)
-    low, high = _percentiles(per_seed, t, confidence)
-    return max(low, 0.), high if (per_seed > 1).any() else min(high, 1.)
+    low, high = _percentiles(_per_seed(labels, logits, statistic, images), t, confidence)
+    smallest, largest = value_range(statistic, labels)
+    return max(low, smallest), min(high, largest)
 
 # %% ../nbs/00a_metrics.ipynb #a5d77be1
+_cells = dict(tp=1, fp=0, tn=0, fn=1) # count → class of its images
+
 def rate(name: str, # accuracy, f1, precision, recall, specificity, tp, fp, tn or fn
          threshold: float=0.5, # probability from which a case is called positive
         ): # a function of labels, logits and weights
     "A statistic for the bootstrap: one rate or count at one threshold."
-    cells = ('tp', 'fp', 'tn', 'fn')
-    if name not in cells and name not in rates(1, 1, 1, 1): raise ValueError(f'{name!r} is none of {[*rates(1, 1, 1, 1), *cells]}')
+    if name not in _cells and name not in rates(1, 1, 1, 1): raise ValueError(f'{name!r} is none of {[*rates(1, 1, 1, 1), *_cells]}')
     def statistic(labels, logits, weights=None):
-        found = counts(labels, logits, threshold, weights)
-        return dict(zip(cells, found)).get(name, rates(*found).get(name))
+        found = dict(zip(_cells, counts(labels, logits, threshold, weights)))
+        if name not in _cells: return rates(**found)[name]
+        if weights is None: return found[name]
+        share = rates(**found)['recall' if _cells[name] else 'specificity']
+        return (share if name in ('tp', 'tn') else 1 - share)*(np.asarray(labels) == _cells[name]).sum()
+    statistic.of_class = _cells.get(name) # None for a share
     return statistic
 
 # %% ../nbs/00a_metrics.ipynb #a6d63e4d
@@ -207,4 +221,6 @@ def paired_difference(labels, # (N,), 0 or 1
     if len(patients) != len(labels): raise ValueError(f'{len(patients)} patients for {len(labels)} labels')
     images, t = _resamples(patients, len(np.atleast_2d(logits_a)), n_boot, seed)
     a, b = (_per_seed(labels, z, statistic, images) for z in (logits_a, logits_b))
-    return _percentiles(a - b, t, confidence)
+    low, high = _percentiles(a - b, t, confidence)
+    widest = np.subtract(*value_range(statistic, labels)[::-1])
+    return max(low, -widest), min(high, widest)

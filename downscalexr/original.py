@@ -18,12 +18,12 @@ SMALL = 10_000 # values below which one call is cheaper than several slices
 def plain(x: torch.Tensor, # any map
          ) -> bool: # True: in NCHW, not small, not differentiated, not compiled
     "Whether slices beat PyTorch's pooling loop on this input."
-    return not (is_nhwc(x) or x.numel() < SMALL or is_tracked(x) or torch.compiler.is_compiling())
+    return not (torch.compiler.is_compiling() or is_nhwc(x) or x.numel() < SMALL or is_tracked(x))
 
 def few_channels(x: torch.Tensor, # any map
                 ) -> bool: # True: in channels_last, not small, not compiled, and its channels fill no vector register
     "Whether rows and columns beat PyTorch's pooling loop on this input, with or without a gradient."
-    return x.shape[1] < 16 and is_nhwc(x) and x.numel() >= SMALL and not torch.compiler.is_compiling()
+    return not torch.compiler.is_compiling() and x.shape[1] < 16 and is_nhwc(x) and x.numel() >= SMALL
 
 def halves(x: torch.Tensor, # any with an even size there
            dim: int, # axis to halve
@@ -92,7 +92,7 @@ def window_max(x: torch.Tensor, # (N, C, 2h, 2w)
               ) -> torch.Tensor: # (N, C, h, w)
     "Largest value of each 2×2 window; its gradient goes to one of equals."
     if few_channels(x): return RowsMax.apply(x) if is_tracked(x) else rows_max(x)
-    return F.max_pool2d(x, 2) if x.numel() < SMALL or is_tracked(x) or torch.compiler.is_compiling() else pairwise(torch.maximum, x)
+    return F.max_pool2d(x, 2) if torch.compiler.is_compiling() or x.numel() < SMALL or is_tracked(x) else pairwise(torch.maximum, x)
 
 # %% ../nbs/02c_original.ipynb #5b5b8813
 @register('maxpool', 'max pooling', 'Ranzato et al. 2007', equation=r'\max(a,b,c,d)', commutes=True, count=lambda c, h, w: dict(compares=3*c*h*w))

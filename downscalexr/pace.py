@@ -280,7 +280,7 @@ def our_study(todo: list[TrainConfig], # variants × seeds, all else alike
     env = {k: v for k, v in os.environ.items() if k not in ('MLFLOW_TRACKING_URI', 'DASK_SCHEDULER_ADDRESS', 'OMP_NUM_THREADS')} | dict(DOWNSCALEXR_HOME=str(folder))
     command = [Path(sys.executable).with_name('downscalexr_study'), *map(str, words)]
     start = time.perf_counter()
-    said = subprocess.run(command, env=env, capture_output=True, text=True)
+    said = subprocess.run(command, env=env, capture_output=True, encoding='utf-8', errors='replace')
     wall = time.perf_counter() - start
     epochs = [[row['seconds'] for row in read_jsonl(path)] for path in sorted(folder.glob('runs/*/history.jsonl'))]
     if said.returncode or [*map(len, epochs)] != [c.epochs]*len(todo): raise RuntimeError(f'{sum(map(len, epochs))} epochs instead of {len(todo)*c.epochs}:\n{said.stdout[-1500:]}{said.stderr[-1500:]}')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['window_sum', 'wide', 'LpPool', 'MixedPool', 'SoftPoolFunction', 'SoftPool', 'LIP', 'StochasticPool',
-           'fractional_starts', 'fractional_count', 'FractionalMaxPool']
+           'fractional_starts', 'drawn_starts', 'fractional_count', 'FractionalMaxPool']
 
 # %% ../nbs/02d_pooling.ipynb #f2828a6f
 import math
@@ -12,13 +12,13 @@ import torch, torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 from .original import SMALL, window_max
-from .registry import Halving, is_nhwc, pairwise, quarters, register
+from .registry import Halving, is_nhwc, is_recorded, pairwise, quarters, register
 
 # %% ../nbs/02d_pooling.ipynb #3f7652d6
 def window_sum(x: torch.Tensor, # (N, C, 2h, 2w)
               ) -> torch.Tensor: # (N, C, h, w)
     "Sum of each 2×2 window, by the faster of two ways."
-    return F.avg_pool2d(x, 2)*4 if x.numel() < SMALL or is_nhwc(x) else pairwise(torch.add, x)
+    return F.avg_pool2d(x, 2)*4 if is_recorded() or x.numel() < SMALL or is_nhwc(x) else pairwise(torch.add, x)
 
 def wide(x: torch.Tensor, # any float type
         ) -> torch.Tensor: # half precision as float32, others as they are
@@ -96,7 +96,7 @@ class SoftPool(Halving):
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
         v = wide(x)
-        if x.numel() >= SMALL and not x.is_contiguous(): return SoftPoolFunction.apply(v, float(self.beta)).to(x.dtype)
+        if not is_recorded() and x.numel() >= SMALL and not x.is_contiguous(): return SoftPoolFunction.apply(v, float(self.beta)).to(x.dtype)
         parts = torch.stack(quarters(v))
         return (parts*(self.beta*parts).softmax(0)).sum(0).to(x.dtype)
 
@@ -143,6 +143,16 @@ def fractional_starts(size: int, # pixels before
     step = (size - 2)/(out - 1)
     return [int((i + u)*step) - int(u*step) for i in range(out - 1)] + [size - 2]
 
+def drawn_starts(size: int, # pixels before
+                 out: int, # pixels after, fewer than before
+                 u: torch.Tensor, # one number in [0, 1), float64
+                ) -> torch.Tensor: # int64 (out,)
+    "`fractional_starts`, computed where u is: nothing is copied there or waited for."
+    step = (size - 2)/max(1, out - 1)
+    i = torch.arange(out - 1, dtype=torch.float64, device=u.device)
+    starts = ((i + u)*step).long() - (u*step).long()
+    return torch.cat([starts, starts.new_full((1,), size - 2)])
+
 def fractional_count(c: int, h: int, w: int) -> dict:
     "Comparisons of both steps."
     between = round(2*h/math.sqrt(2))*round(2*w/math.sqrt(2)) if min(h, w) > 1 else 0
@@ -161,8 +171,10 @@ class FractionalMaxPool(Halving):
         "Largest value of each window, one axis after the other."
         for dim, out in zip((2, 3), size):
             if out == x.shape[dim]: continue
-            u = torch.rand(()).item() if self.training else .5
-            first = torch.tensor(fractional_starts(x.shape[dim], out, u), device=x.device)
+            n, there = int(x.shape[dim]), dict(device=x.device) # n: a whole number in a trace, too
+            if self.training: first = drawn_starts(n, out, torch.rand((), **there).double())
+            elif x.is_cuda: first = drawn_starts(n, out, torch.full((), .5, dtype=torch.float64, **there))
+            else: first = torch.tensor(fractional_starts(n, out, .5), **there) # a constant of an exported graph
             x = torch.maximum(x.index_select(dim, first), x.index_select(dim, first + 1))
         return x
 

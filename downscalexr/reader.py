@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['ENDINGS', 'MAX_PIXELS', 'MAX_BYTES', 'MIN_SIDE', 'REASONS', 'printable', 'Unreadable', 'blame', 'read_bytes',
-           'spread', 'to_grey', 'is_dicom', 'windowed', 'read_dicom', 'check_png', 'scan_end', 'load_luma',
-           'check_jpeg', 'open_picture', 'decode', 'Picture', 'read_picture', 'triangle', 'square', 'sharpness',
-           'measure', 'read_films']
+           'spread', 'to_grey', 'is_dicom', 'value', 'number', 'rescaled', 'windowed', 'compressed_size',
+           'check_compression', 'open_dicom', 'read_dicom', 'check_png', 'scan_end', 'load_luma', 'check_jpeg',
+           'open_picture', 'decode', 'Picture', 'read_picture', 'triangle', 'square', 'sharpness', 'measure',
+           'read_films']
 
 # %% ../nbs/01c_reader.ipynb #1121d681
 import errno, hashlib, io, os, re, stat, warnings, zlib
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageChops, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, PpmImagePlugin, TiffImagePlugin, WebPImagePlugin
 from scipy.sparse import csr_array
+from .jpegs import jpeg_warning
 
 # %% ../nbs/01c_reader.ipynb #83b3e83f
 ENDINGS = frozenset('.jpeg .jpg .png .bmp .gif .tif .tiff .webp .pgm .dcm .dicom'.split()) # lower case; files that claim to be pictures
@@ -53,7 +55,7 @@ def blame(said: str, # what the decoder said
     said = said.lower()
     no_end = data[:2] == b'\xff\xd8' and b'\xff\xd9' not in data or data[:4] == b'\x89PNG' and b'IEND' not in data or data[:4] == b'RIFF' and int.from_bytes(data[4:8], 'little') > len(data) - 8
     if no_end or any(w in said for w in ('truncated', 'premature', 'unexpected end', 'not enough image data', 'eof', 'less than expected')): return 'truncated'
-    return 'unsupported' if any(w in said for w in ('unsupported', 'cannot handle', 'not available', 'unable to decompress', 'transfer syntax', 'not implemented')) else 'damaged'
+    return 'unsupported' if any(w in said for w in ('unsupported', 'cannot handle', 'not available', 'unable to decompress', 'transfer syntax', 'not implemented', 'does not support', 'no decoder', 'no pixel data decoders')) else 'damaged'
 
 # %% ../nbs/01c_reader.ipynb #f505ea3a
 def read_bytes(path: str|Path, # of a file
@@ -106,41 +108,114 @@ def is_dicom(data: bytes) -> bool:
     "The magic word after 128 free bytes."
     return data[128:132] == b'DICM'
 
+def value(ds, # pydicom data set
+          name: str, # of an element
+         ): # None where it is absent or empty
+    "An element's value, the first of several."
+    v = ds.get(name)
+    if v is not None and not isinstance(v, (str, bytes, float, int)) and hasattr(v, '__len__'): v = v[0] if len(v) else None
+    return None if isinstance(v, (str, bytes)) and not v.strip() else v
+
+def number(ds, # pydicom data set
+           name: str, # of an element
+           default: float|None=None, # where it is absent or empty
+          ) -> float|None:
+    "An element's value as a number."
+    v = value(ds, name)
+    return default if v is None else float(v)
+
+def rescaled(values: np.ndarray, # as stored
+             ds, # pydicom data set
+            ) -> np.ndarray: # the same, or float64
+    "The modality transform: a lookup table, or slope and intercept."
+    from pydicom.pixels import apply_modality_lut
+    table = value(ds, 'ModalityLUTSequence')
+    if table is not None and value(table, 'LUTDescriptor') is not None and value(table, 'LUTData') is not None: return apply_modality_lut(values, ds)
+    slope, intercept = number(ds, 'RescaleSlope'), number(ds, 'RescaleIntercept')
+    if slope is None and intercept is None: return values
+    return values.astype(np.float64)*(1 if slope is None else slope) + (intercept or 0)
+
+# %% ../nbs/01c_reader.ipynb #0bcda2db
 def windowed(values: np.ndarray, # after the modality transform
              ds, # pydicom data set
             ) -> tuple[np.ndarray, list[str]]: # float64 in [0, 1] or unchanged; notes
     "Apply the file's first window or lookup table."
     from pydicom.pixels import apply_voi_lut
-    if 'VOILUTSequence' in ds:
-        return apply_voi_lut(values, ds, 0, prefer_lut=True)/(2**int(ds.VOILUTSequence[0].LUTDescriptor[2]) - 1), ['windowed']
-    if 'WindowCenter' not in ds or 'WindowWidth' not in ds: return values, []
-    first = lambda v: float(v[0] if hasattr(v, '__len__') and not isinstance(v, str) else v)
-    c, w, v = first(ds.WindowCenter), first(ds.WindowWidth), values.astype(np.float64)
-    kind = str(ds.get('VOILUTFunction', 'LINEAR'))
+    table = value(ds, 'VOILUTSequence')
+    if table is not None and value(table, 'LUTDescriptor') is not None and value(table, 'LUTData') is not None:
+        return apply_voi_lut(values, ds, 0, prefer_lut=True)/(2**int(table.LUTDescriptor[2]) - 1), ['windowed']
+    c, w, v = number(ds, 'WindowCenter'), number(ds, 'WindowWidth'), values.astype(np.float64)
+    if c is None or w is None: return values, []
+    kind = str(value(ds, 'VOILUTFunction') or 'LINEAR')
     if not (w >= 1 if kind == 'LINEAR' else w > 0): raise ValueError(f'a window {w:g} wide')
     if kind == 'SIGMOID': return 1/(1 + np.exp(np.clip(-4*(v - c)/w, -60, 60))), ['windowed']
     if kind == 'LINEAR': c, w = c - .5, max(w - 1, 1e-6)
     return np.clip((v - c)/w + .5, 0, 1), ['windowed']
 
+# %% ../nbs/01c_reader.ipynb #5083865d
+_frame_size = re.compile(rb'\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7]..[\x02-\x10](..)(..)', re.DOTALL) # of JPEG and JPEG-LS
+_siz = re.compile(rb'\xff\x51....(....)(....)(....)(....)', re.DOTALL) # of JPEG 2000: size and offset of the grid
+
+def compressed_size(ds, # pydicom data set with encapsulated pixels
+                   ) -> tuple[int, int]|None: # rows, columns; None where the data do not say
+    "What the compressed data themselves say of their size."
+    from pydicom.encaps import get_frame
+    data = get_frame(ds.PixelData, 0, number_of_frames=1)[:1 << 16]
+    if m := _siz.search(data[:64]): x, y, x0, y0 = (int.from_bytes(g) for g in m.groups()); return y - y0, x - x0
+    m = _frame_size.search(data) if data[:2] == b'\xff\xd8' else None
+    return (int.from_bytes(m[1]), int.from_bytes(m[2])) if m else None
+
+def check_compression(path, # for errors
+                      ds, # pydicom data set
+                     ):
+    "Refuse pixels that no decoder at hand can read, or that are larger than the file states."
+    from pydicom.pixels import get_decoder
+    syntax = ds.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated: return
+    try: decoder = get_decoder(syntax)
+    except NotImplementedError: raise Unreadable(path, 'unsupported', f'{syntax.name} is no still image') from None
+    if not decoder.is_available: raise Unreadable(path, 'unsupported', f'no decoder for {syntax.name[:42].rstrip()}: pip install "downscalexr[sources]"')
+    if syntax == '1.2.840.10008.1.2.4.51' and (value(ds, 'BitsStored') or 8) > 8 and 'pylibjpeg' not in decoder.available_plugins:
+        raise Unreadable(path, 'unsupported', 'JPEG Extended of 12 bits has a decoder in: pip install pylibjpeg pylibjpeg-libjpeg (GPL)')
+    size = compressed_size(ds)
+    if size and size != (ds.Rows, ds.Columns): raise Unreadable(path, 'damaged', f'it states {ds.Columns} × {ds.Rows} px, its compressed data {size[1]} × {size[0]}')
+
 # %% ../nbs/01c_reader.ipynb #8754351c
 _deflated = b'1.2.840.10008.1.2.1.99' # transfer syntax
 
+def open_dicom(path, # for errors
+               data: bytes, # of the file
+              ): # pydicom data set of one grey picture
+    "Read the elements, and refuse what is no single grey picture of at most `MAX_PIXELS`."
+    import pydicom
+    if _deflated in data[:4096]: raise Unreadable(path, 'unsupported', 'deflated DICOM, whose size is unknown before it is unpacked')
+    ds = pydicom.dcmread(io.BytesIO(data))
+    rows, columns, frames, kind = (value(ds, n) for n in ('Rows', 'Columns', 'NumberOfFrames', 'PhotometricInterpretation'))
+    if not rows or not columns: raise Unreadable(path, 'damaged', 'it states no size')
+    if rows*columns > MAX_PIXELS: raise Unreadable(path, 'bomb', f'{columns} × {rows} px')
+    if int(frames or 1) > 1: raise Unreadable(path, 'several frames', f'{frames} frames')
+    if kind is None: raise Unreadable(path, 'damaged', 'no photometric interpretation: nothing says whether low values are black')
+    if kind not in ('MONOCHROME1', 'MONOCHROME2'): raise Unreadable(path, 'unsupported', f'photometric interpretation {kind}')
+    if value(ds, 'SamplesPerPixel') is None: ds.SamplesPerPixel = 1 # as for all grey pictures
+    if value(ds, 'BitsStored') is None: ds.BitsStored = ds.BitsAllocated
+    if 'NumberOfFrames' in ds: del ds.NumberOfFrames # one, or empty
+    check_compression(path, ds)
+    return ds
+
+# %% ../nbs/01c_reader.ipynb #d6187edb
 def read_dicom(path, # for errors
                data: bytes, # of the file
               ) -> tuple[np.ndarray, list[str]]: # uint8 (H, W); what was converted
     "One DICOM frame as it is meant to be shown."
-    try: import pydicom; from pydicom.pixels import apply_modality_lut
+    try: import pydicom
     except ImportError: raise Unreadable(path, 'unsupported', 'DICOM needs pydicom: pip install pydicom') from None
     try:
-        if _deflated in data[:4096]: raise Unreadable(path, 'unsupported', 'deflated DICOM, whose size is unknown before it is unpacked')
-        ds = pydicom.dcmread(io.BytesIO(data))
-        if int(ds.Rows)*int(ds.Columns) > MAX_PIXELS: raise Unreadable(path, 'bomb', f'{ds.Columns} × {ds.Rows} px')
-        if int(ds.get('NumberOfFrames') or 1) > 1: raise Unreadable(path, 'several frames', f'{ds.NumberOfFrames} frames')
-        if ds.PhotometricInterpretation not in ('MONOCHROME1', 'MONOCHROME2'): raise Unreadable(path, 'unsupported', f'photometric interpretation {ds.PhotometricInterpretation}')
-        values, notes = windowed(apply_modality_lut(ds.pixel_array, ds), ds)
+        ds = open_dicom(path, data)
+        values, notes = windowed(rescaled(ds.pixel_array, ds), ds)
     except Unreadable: raise
     except Exception as e: raise Unreadable(path, blame(str(e), data), str(e) or type(e).__name__) from None
     if values.ndim != 2: raise Unreadable(path, 'damaged', f'an array of shape {values.shape}')
+    if not np.isfinite(values).all(): raise Unreadable(path, 'not finite')
     grey = np.round(255*np.clip(values, 0, 1)).astype(np.uint8) if notes else spread(values, path)
     if ds.PhotometricInterpretation == 'MONOCHROME1': grey, notes = 255 - grey, notes + ['MONOCHROME1']
     return grey, ['DICOM', *notes]
@@ -176,7 +251,7 @@ def scan_end(data: bytes, # a JPEG file
 def load_luma(data: bytes, # a JPEG file
              ) -> Image.Image: # decoded; mode L, or CMYK
     "Decode a JPEG to its luma."
-    im = Image.OPEN['JPEG'][0](io.BytesIO(data), '')
+    im = JpegImagePlugin.JpegImageFile(io.BytesIO(data), '')
     im.draft('L', im.size)
     im.load()
     return im
@@ -205,7 +280,8 @@ def open_picture(path, # for errors
     "Read the header, and refuse what is no single picture of at most `MAX_PIXELS`."
     kind = _kinds.match(data)
     if not kind: raise Unreadable(path, 'not an image', f'begins with {data[:8]!r}')
-    im = Image.OPEN[kind.lastgroup][0](io.BytesIO(data), '')
+    if kind.lastgroup == 'JPEG': im = JpegImagePlugin.JpegImageFile(io.BytesIO(data), '') # not its factory, which makes an MPO of it
+    else: im = Image.OPEN[kind.lastgroup][0](io.BytesIO(data), '')
     if im.width*im.height > MAX_PIXELS: raise Unreadable(path, 'bomb', f'{im.width} × {im.height} px')
     if getattr(im, 'n_frames', 1) > 1: raise Unreadable(path, 'several frames', f'{im.n_frames} frames')
     if im.mode not in _depths and ';16' in str(im.tile[:1]): raise Unreadable(path, 'unsupported', '16-bit colour: only its upper byte would be read. Save it as 16-bit grey')
@@ -223,9 +299,10 @@ def decode(path, # for errors
         turned = im.getexif().get(0x0112) in range(2, 9) # before TIFF is loaded, which turns it
         negative = im.mode in _depths and getattr(im, 'tag_v2', {}).get(262) == 0
         im.load()
-        if im.format == 'JPEG': check_jpeg(path, data, im)
+        warned = ''
+        if im.format == 'JPEG': check_jpeg(path, data, im); warned = jpeg_warning(data, im.mode)
         grey, notes = to_grey(ImageOps.exif_transpose(im) if turned else im, path)
-        return 255 - grey if negative else grey, ['EXIF-rotated']*turned + notes + ['RGB']*colour + ['white is 0']*negative
+        return 255 - grey if negative else grey, ['EXIF-rotated']*turned + notes + ['RGB']*colour + ['white is 0']*negative + ['decoder-warns']*bool(warned)
 
 # %% ../nbs/01c_reader.ipynb #9acffb72
 @dataclass(frozen=True)

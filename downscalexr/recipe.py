@@ -78,15 +78,15 @@ def backward(model: nn.Module, # with `features` and `head`
              y: torch.Tensor, # float32 (B,)
              loss: Callable, # from `loss_function`
              part: int=0, # from `part_size`
-             scale: Callable=lambda v: v, # of the gradient scaler
-             context: Callable=contextlib.nullcontext, # makes the context of the forward pass
+             scale: Callable|None=None, # of the gradient scaler; default: none
+             context: Callable|None=None, # makes the context of the forward pass; default: none
             ) -> torch.Tensor: # the loss, detached; gradients are added to the parameters
     "Loss and gradients of one batch."
-    with context():
+    with context() if context else contextlib.nullcontext():
         maps = [model.features(p) for p in x.split(part)] if part else []
         joined = torch.cat([m.detach() for m in maps]).requires_grad_() if part else model.features(x)
         value = loss(model.head(joined).squeeze(1), y)
-    scale(value).backward()
+    (scale(value) if scale else value).backward()
     for m, g in zip(maps, joined.grad.split(part) if part else ()): m.backward(g)
     return value.detach()
 

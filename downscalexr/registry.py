@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['Operator', 'redefined', 'register', 'operators', 'get_operator', 'forget', 'make_downsample', 'even', 'Halving',
-           'quarters', 'pairwise', 'is_nhwc', 'is_tracked', 'is_plain', 'is_plain_training', 'import_plugin',
-           'load_plugins', 'operator_version']
+           'quarters', 'pairwise', 'is_nhwc', 'is_tracked', 'is_held', 'is_recorded', 'is_plain', 'is_plain_training',
+           'import_plugin', 'load_plugins', 'operator_version']
 
 # %% ../nbs/02a_registry.ipynb #21d49a18
-import ast, importlib, importlib.util, inspect, sys
+import importlib, importlib.util, inspect, sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 import torch
 from torch import nn
-from .core import add_look
+from .core import add_look, meaning
 
 # %% ../nbs/02a_registry.ipynb #272a5748
 @dataclass(frozen=True)
@@ -134,10 +134,19 @@ def is_tracked(x: torch.Tensor, # any
     "Whether a gradient will be wanted."
     return x.requires_grad and torch.is_grad_enabled()
 
+def is_held(x: torch.Tensor, # any
+           ) -> bool: # False: elsewhere, or it only stands for numbers, as where PyTorch compiles or exports
+    "Whether a tensor's numbers lie in this machine's memory."
+    return x.device.type == 'cpu' and type(x) in (torch.Tensor, nn.Parameter) and not torch.compiler.is_compiling()
+
+def is_recorded() -> bool: # True: no choice of way may depend on the number of images
+    "Whether the call becomes a graph that other inputs go through."
+    return torch.jit.is_tracing() or torch.compiler.is_exporting()
+
 def is_plain(weight: torch.Tensor, # of a layer
-            ) -> bool: # True: on the CPU, in one precision, not compiled
+            ) -> bool: # True: on the CPU, in one precision, neither compiled nor recorded
     "Whether code of our own may take the place of PyTorch's."
-    return weight.device.type == 'cpu' and not torch.is_autocast_enabled('cpu') and not torch.compiler.is_compiling()
+    return is_held(weight) and not torch.is_autocast_enabled('cpu') and not torch.jit.is_tracing()
 
 def is_plain_training(weight: torch.Tensor, # of a layer
                      ) -> bool: # True: a gradient will be wanted, too
@@ -183,4 +192,4 @@ def operator_version(name: str, # one of `operators()`
     if make.__module__.split('.')[0] == __name__.split('.')[0]: return ''
     try: source = Path(inspect.getsourcefile(make)).read_text(encoding='utf-8')
     except (OSError, TypeError): source = inspect.getsource(make)
-    return sha256(ast.dump(ast.parse(source)).encode()).hexdigest()[:16]
+    return sha256(meaning(source)).hexdigest()[:16]

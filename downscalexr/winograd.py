@@ -6,18 +6,17 @@
 __all__ = ['POINTS', 'TRANSFORMS', 'FILM', 'FEWER_FORWARD', 'MAP', 'LINES', 'FEWER_BACKWARD', 'FEWER', 'tap_matrix']
 
 # %% ../nbs/02m_winograd.ipynb #f4936a5b
-import functools, numpy as np, torch
+import numpy as np, torch
 
 # %% ../nbs/02m_winograd.ipynb #126c97a4
 POINTS = (0., 1., -1., 2., -2., .5, -.5) # and infinity
 
-@functools.lru_cache
-def tap_matrix() -> torch.Tensor: # float32 (8, 5), not to be changed
+def tap_matrix() -> torch.Tensor: # float32 (8, 5)
     "G: five taps at the eight points."
     p = np.array(POINTS)
     apart = [np.prod(q - np.delete(p, i)) for i, q in enumerate(p)]
     apart[0] *= -1 # so that the first transformed row is d0 - d6 + …
-    return torch.tensor(np.vstack([p[:, None]**np.arange(5)/np.array(apart)[:, None], np.eye(5)[-1]]), dtype=torch.float32)
+    return torch.tensor(np.vstack([p[:, None]**np.arange(5)/np.array(apart)[:, None], np.eye(5)[-1]]), dtype=torch.float32, device='cpu')
 
 # %% ../nbs/02m_winograd.ipynb #00ee069a
 TRANSFORMS = 'static const float G[8][5] = {' + ', '.join('{' + ', '.join(f'{v:.9g}' for v in row) + '}' for row in tap_matrix().tolist()) + '};' + r'''

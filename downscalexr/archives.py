@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+from fastcore.basics import patch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 from .core import home, read_json, sha256_file, shown, write_json
@@ -140,23 +141,26 @@ class Stream:
 
     def tell(self) -> int: return self.at
 
-    def seek(self, to: int): # offset from the start
-        "Go forwards, or back a little."
-        if to < self.start: raise ValueError('its entries lie one inside the other')
-        self.at = to
-        while to > self.start + len(self.buffer) and self.more(): pass
-        return to
-
-    def read(self, n: int) -> bytes:
-        "The next bytes; fewer at the end."
-        if not 0 <= n <= MAX_PIECE: raise TooMuch(f'an entry has a header of {n:,} bytes')
-        while self.at + n > self.start + len(self.buffer) and self.more(): pass
-        got = self.buffer[self.at - self.start:self.at - self.start + n]
-        self.at += len(got)
-        return got
-
     def close(self):
         for f in (self.raw, self.file): f.close()
+
+# %% ../nbs/01i_archives.ipynb #e96482a2
+@patch
+def seek(self: Stream, to: int): # offset from the start
+    "Go forwards, or back a little."
+    if to < self.start: raise ValueError('its entries lie one inside the other')
+    self.at = to
+    while to > self.start + len(self.buffer) and self.more(): pass
+    return to
+
+@patch
+def read(self: Stream, n: int) -> bytes:
+    "The next bytes; fewer at the end."
+    if not 0 <= n <= MAX_PIECE: raise TooMuch(f'an entry has a header of {n:,} bytes')
+    while self.at + n > self.start + len(self.buffer) and self.more(): pass
+    got = self.buffer[self.at - self.start:self.at - self.start + n]
+    self.at += len(got)
+    return got
 
 # %% ../nbs/01i_archives.ipynb #5b795257
 class Entry(NamedTuple):

@@ -34,12 +34,6 @@ from .runfiles import folder_key, is_finished
 from .sources import nature
 from .train import TrainConfig, Training, train_epoch
 
-# %% ../nbs/03a_study.ipynb #98188926
-from .compiled import trouble
-from .console import real_number, whole_number
-from .core import usable_cores
-from .engine import cluster_security, connected
-
 # %% ../nbs/03a_study.ipynb #0a24d715
 def announce(splits: Splits, # what will be trained on
             ) -> str: # several lines

@@ -208,7 +208,7 @@ class Run:
     def __init__(self,
                  r: Recipe, # checked; its seed is set by `begin`
                  data: TaskData, # of its task and size
-                 pool: 'DevicePool', # images on the device
+                 pool, # a `DevicePool`: images on the device
                 ):
         self.r, self.data, self.pool, device = r, data, pool, pool.device
         model = build_model(r.downsample, r.arch, r.image_size, r.width, r.control or None, r.seed)

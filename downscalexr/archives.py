@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ARCHIVES', 'MAX_PIECE', 'TooMuch', 'Limits', 'positive', 'limits', 'Budget', 'junk', 'passed_over', 'few', 'inside',
-           'folded', 'Stream', 'Entry', 'zip_entries', 'link_target', 'tar_entries', 'write_entry', 'unpack_into',
-           'changes', 'clear_partials', 'Unpacked', 'flush_files', 'build', 'unpack']
+           'folded', 'Pieces', 'Stream', 'Entry', 'zip_entries', 'link_target', 'tar_entries', 'write_entry',
+           'unpack_into', 'changes', 'clear_partials', 'Unpacked', 'flush_files', 'build', 'unpack']
 
 # %% ../nbs/01i_archives.ipynb #90194eb6
 import bz2, contextlib, errno, gzip, hashlib, lzma, os, re, shutil, stat, sys, tarfile, unicodedata, zipfile
@@ -13,7 +13,6 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-from fastcore.basics import patch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 from .core import home, read_json, sha256_file, shown, write_json
@@ -118,8 +117,8 @@ def folded(path: str, # relative
 # %% ../nbs/01i_archives.ipynb #694ae3c5
 MAX_PIECE = 1 << 24 # bytes
 
-class Stream:
-    "A compressed file, read forwards; the last kilobyte stays at hand, since `tarfile` steps back by a byte."
+class Pieces:
+    "A compressed file in pieces; the last kilobyte stays at hand, since `tarfile` steps back by a byte."
     def __init__(self, path: Path, # of the archive
                  budget: Budget, # to be charged
                  bar, # progress bar of the bytes of the archive
@@ -145,22 +144,22 @@ class Stream:
         for f in (self.raw, self.file): f.close()
 
 # %% ../nbs/01i_archives.ipynb #e96482a2
-@patch
-def seek(self: Stream, to: int): # offset from the start
-    "Go forwards, or back a little."
-    if to < self.start: raise ValueError('its entries lie one inside the other')
-    self.at = to
-    while to > self.start + len(self.buffer) and self.more(): pass
-    return to
+class Stream(Pieces):
+    "The file as `tarfile` reads it: forwards."
+    def seek(self, to: int): # offset from the start
+        "Go forwards, or back a little."
+        if to < self.start: raise ValueError('its entries lie one inside the other')
+        self.at = to
+        while to > self.start + len(self.buffer) and self.more(): pass
+        return to
 
-@patch
-def read(self: Stream, n: int) -> bytes:
-    "The next bytes; fewer at the end."
-    if not 0 <= n <= MAX_PIECE: raise TooMuch(f'an entry has a header of {n:,} bytes')
-    while self.at + n > self.start + len(self.buffer) and self.more(): pass
-    got = self.buffer[self.at - self.start:self.at - self.start + n]
-    self.at += len(got)
-    return got
+    def read(self, n: int) -> bytes:
+        "The next bytes; fewer at the end."
+        if not 0 <= n <= MAX_PIECE: raise TooMuch(f'an entry has a header of {n:,} bytes')
+        while self.at + n > self.start + len(self.buffer) and self.more(): pass
+        got = self.buffer[self.at - self.start:self.at - self.start + n]
+        self.at += len(got)
+        return got
 
 # %% ../nbs/01i_archives.ipynb #5b795257
 class Entry(NamedTuple):

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['LIMIT', 'HOURS', 'OUTPUT_MIB', 'GRACE_S', 'ELSEWHERE', 'job_folder', 'held', 'failure', 'attempts', 'judged', 'state',
-           'damage', 'JobFailed', 'without_secrets', 'one_line', 'note_failure', 'reason', 'Redacted', 'Outputs',
-           'bounded_engine', 'signal_kernels', 'time_limit', 'pin_threads', 'write_config', 'run_notebook',
-           'after_notebook', 'mend_notes', 'attempt', 'execute', 'kernel_mib', 'stop', 'command']
+           'damage', 'JobFailed', 'one_line', 'note_failure', 'reason', 'Redacted', 'Outputs', 'bounded_engine',
+           'signal_kernels', 'time_limit', 'pin_threads', 'write_config', 'run_notebook', 'after_notebook',
+           'mend_notes', 'attempt', 'execute', 'kernel_mib', 'stop', 'command']
 
 # %% ../nbs/03f_jobs.ipynb #63eb4cbd
 import importlib, logging, os, re, signal, socket, sys, threading, time
@@ -94,19 +94,11 @@ def damage(job: dict, # from `grid.make_jobs`
 class JobFailed(RuntimeError):
     "An attempt that ended without a result."
 
-_long_word = re.compile(r'(\S{400,})')
-
-def without_secrets(text: str, # of any length
-                   ) -> str: # the same, with *** for secrets
-    "Redact a text that may be long: of a word of 400 characters or more (a picture as text, a million dashes) only the beginning is looked at."
-    parts = _long_word.split(text)
-    return ''.join(redact(p[:400]) + p[400:] if n % 2 else redact(p) for n, p in enumerate(parts))
-
 def one_line(text: str, # what somebody said
              longest: int=2000, # characters
             ) -> str: # for people
     "Text without line breaks and secrets."
-    return ' '.join(without_secrets(str(text)).split())[:longest]
+    return ' '.join(redact(str(text)).split())[:longest]
 
 # %% ../nbs/03f_jobs.ipynb #ee146e21
 def note_failure(job: dict, # from `grid.make_jobs`
@@ -133,7 +125,7 @@ def reason(e: Exception, # what papermill or we raised
 # %% ../nbs/03f_jobs.ipynb #cf29f2d0
 class Redacted(logging.Formatter):
     "Lines of a log without secrets."
-    def format(self, record): return without_secrets(super().format(record))
+    def format(self, record): return redact(super().format(record))
 
 # %% ../nbs/03f_jobs.ipynb #8b7d7c8b
 OUTPUT_MIB = 10 # that all outputs of a notebook may have together
@@ -149,8 +141,8 @@ class Outputs:
             ) -> dict|None: # as it is kept; None: not at all
         content, kind = message.get('content', {}), message.get('msg_type', '')
         if kind == 'error':
-            lines = [without_secrets(line[:20_000]) for line in content.get('traceback', [])[-100:]]
-            return dict(message, content=dict(content, evalue=without_secrets(content.get('evalue', '')[:20_000]), traceback=lines))
+            lines = [redact(line[:20_000]) for line in content.get('traceback', [])[-100:]]
+            return dict(message, content=dict(content, evalue=redact(content.get('evalue', '')[:20_000]), traceback=lines))
         if kind not in ('stream', 'display_data', 'execute_result', 'update_display_data'): return message
         data = content.get('data') or {}
         size = 200 + len(content.get('text', '')) + sum(len(str(v)) for v in data.values()) # a message of one letter takes room, too
@@ -163,8 +155,8 @@ class Outputs:
     def clean(self,
               content: dict, # of a message
              ) -> dict: # without secrets in its text
-        data = {k: without_secrets(v) if k.startswith('text/') and isinstance(v, str) else v for k, v in (content.get('data') or {}).items()}
-        return content | (dict(data=data) if data else {}) | (dict(text=without_secrets(content['text'])) if 'text' in content else {})
+        data = {k: redact(v) if k.startswith('text/') and isinstance(v, str) else v for k, v in (content.get('data') or {}).items()}
+        return content | (dict(data=data) if data else {}) | (dict(text=redact(content['text'])) if 'text' in content else {})
 
 # %% ../nbs/03f_jobs.ipynb #aea098e2
 def bounded_engine() -> str: # its name

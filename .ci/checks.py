@@ -118,6 +118,13 @@ def notebook_faults(nb) -> list[str]:
     return [fault for fault, found in faults.items() if found]
 
 
+def all_modules() -> list[str]:
+    "The package's modules, e.g. 'common.files'."
+    package = ROOT/'downscalexr'
+    paths = (p.relative_to(package).with_suffix('') for p in package.rglob('*.py') if not p.stem.startswith('_'))
+    return sorted('.'.join(p.parts) for p in paths)
+
+
 @check
 def notebooks():
     "notebooks: clean and readable; no errors, paths or progress bars stored"
@@ -131,9 +138,9 @@ def notebooks():
 @check
 def export():
     "export: modules in step with the notebooks, none left over"
-    changes_nothing('nbdev_export', 'downscalexr/*.py')
-    exported = {m[1] for p in NOTEBOOKS if (m := re.search(r'#\| default_exp (\w+)', p.read_text(encoding='utf-8')))}
-    modules = {p.stem for p in (ROOT/'downscalexr').glob('*.py') if not p.stem.startswith('_')}
+    changes_nothing('nbdev_export', 'downscalexr/**/*.py')
+    exported = {m[1] for p in NOTEBOOKS if (m := re.search(r'#\| default_exp ([\w.]+)', p.read_text(encoding='utf-8')))}
+    modules = set(all_modules())
     need(modules == exported, f'modules without a notebook or the reverse: {sorted(modules ^ exported)}')
 
 
@@ -226,7 +233,7 @@ def papermill_variants():
 
 OWN = '''
 import torch
-from downscalexr.registry import Halving, quarters, register
+from downscalexr.operators.registry import Halving, quarters, register
 
 @register('median', 'median of four', 'my own')
 class Median(Halving):
@@ -357,7 +364,7 @@ def wheel():
     sh(sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target', SCRATCH/'site', built, cwd=SCRATCH)
     ini = ConfigParser()
     ini.read(ROOT/'settings.ini')
-    modules = sorted(p.stem for p in (ROOT/'downscalexr').glob('*.py') if not p.stem.startswith('_'))
+    modules = all_modules()
     code = ('import importlib, sys, downscalexr\n'
             f'assert downscalexr.__file__.startswith({str(SCRATCH)!r}) and downscalexr.__version__ == {ini["DEFAULT"]["version"]!r}\n'
             f'for m in {modules!r}: importlib.import_module("downscalexr." + m)')
@@ -383,7 +390,7 @@ def identity():
             'spec = importlib.util.spec_from_file_location("core", folder/"core.py")\n'
             'core = sys.modules["core"] = importlib.util.module_from_spec(spec)\n'
             'spec.loader.exec_module(core)\n'
-            'print(platform.python_version(), *(core.code_version(name, folder) for name in core.LAYERS))')
+            'print(platform.python_version(), core.code_version(folder), core.syntax_digest((folder/"core.py").read_text()).hex())')
     said = [sh(place, '-I', '-B', '-c', code, cwd=SCRATCH).split() for place in (sys.executable, *pythons())]
     need(len({tuple(versions) for _, *versions in said}) == 1, f'the versions differ: {said}')
     return f'ok, Python {", ".join(v for v, *_ in said)}'

@@ -11,14 +11,14 @@ import argparse
 from pathlib import Path
 import pandas as pd
 from .benchmark import benchmark
-from .console import entry_point, redact, some_text, whole_number
+from .common.console import entry_point, redact, some_text, whole_number
 from .core import Damaged, atomic_write, cpu_name, home, read_json, shown
 from .downsample import load_plugins
-from .figures import along, caption, figures
-from .files import set_aside, write_table
-from .results import Results, as_text, collect, comparison, comparison_table, differences, differences_table, excludes_zero, finished_runs, load_results, parts, read_runs, seeds_text
-from .sources import nature
-from .tracking import log_report, store_name
+from .reports.figures import along, caption, figures
+from .common.files import set_aside, write_table
+from .reports.results import Results, as_text, collect, comparison, comparison_table, differences, differences_table, excludes_zero, finished_runs, load_results, parts, read_runs, seeds_text
+from .images.sources import nature
+from .runs.tracking import log_report, store_name
 
 # %% ../nbs/05_analysis.ipynb #07d167d3
 def verdict(d: pd.DataFrame, # from `differences`

@@ -12,7 +12,7 @@ import numpy as np, pandas as pd, torch
 from matplotlib.figure import Figure
 from torch import nn
 from tqdm.auto import tqdm
-from .console import entry_point, whole_number
+from .common.console import entry_point, whole_number
 from .core import environment, home, keep_freed_memory, looks, read_json, shown, write_json
 from .downsample import ORIGINAL, load_plugins, operators
 from .models import build_model, macs, n_parameters, size_mib

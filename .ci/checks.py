@@ -51,22 +51,26 @@ def beside(f):
 
 def need(condition, message):
     "Fail the running check with a message."
-    if not condition: raise AssertionError(message)
+    if not condition:
+        raise AssertionError(message)
 
 
 def sh(*command, cwd=ROOT, ok=True, home=None, data=False, **env) -> str:
     "Run a command with a home of its own; returns its output and fails the check on an unexpected exit code."
     full = {k: v for k, v in os.environ.items() if not k.startswith(('MLFLOW_', 'DOWNSCALEXR_')) and k != 'PYTHONPATH'}
     full |= {'PATH': f'{BIN}{os.pathsep}{full["PATH"]}', 'DOWNSCALEXR_HOME': str(home or SCRATCH/'home'), 'OMP_NUM_THREADS': '1', **env}
-    if data and 'DOWNSCALEXR_DATA' in os.environ: full['DOWNSCALEXR_DATA'] = os.environ['DOWNSCALEXR_DATA']
+    if data and 'DOWNSCALEXR_DATA' in os.environ:
+        full['DOWNSCALEXR_DATA'] = os.environ['DOWNSCALEXR_DATA']
     words = [str(c) for c in command]
     with subprocess.Popen(words, cwd=cwd, env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as p:
         RUNNING.add(p)
-        try: said = p.communicate(timeout=LONGEST_S)[0]
+        try:
+            said = p.communicate(timeout=LONGEST_S)[0]
         except BaseException:  # too long, or Ctrl-C: leave nothing running
             os.killpg(p.pid, signal.SIGKILL)
             raise
-        finally: RUNNING.discard(p)
+        finally:
+            RUNNING.discard(p)
     need((p.returncode == 0) == ok, f'exit code {p.returncode} of {" ".join(words)[:200]}\n{said[-3000:]}')
     return said
 
@@ -131,7 +135,8 @@ def notebooks():
     changes_nothing('nbdev_clean', 'nbs/**/*.ipynb')
     faults = [f'{page(path)}: {fault}' for path in NOTEBOOKS for fault in notebook_faults(nbformat.read(path, as_version=4))]
     tagged = [c for c in nbformat.read(ROOT/'nbs'/'03_train.ipynb', as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
-    if len(tagged) != 1: faults.append(f'03_train.ipynb: {len(tagged)} cells tagged parameters, not 1')
+    if len(tagged) != 1:
+        faults.append(f'03_train.ipynb: {len(tagged)} cells tagged parameters, not 1')
     need(not faults, '\n'.join(faults))
 
 
@@ -147,7 +152,8 @@ def export():
 def broken_links(path: Path) -> list[str]:
     "Relative links and images of a page that lead nowhere."
     text = path.read_text(encoding='utf-8')
-    if path.suffix == '.ipynb': text = '\n'.join(c.source for c in nbformat.reads(text, as_version=4).cells if c.cell_type == 'markdown')
+    if path.suffix == '.ipynb':
+        text = '\n'.join(c.source for c in nbformat.reads(text, as_version=4).cells if c.cell_type == 'markdown')
     text = re.sub(r'```.*?```|`[^`\n]*`', '', text, flags=re.DOTALL)
     targets = re.findall(r'\]\(([^)#\s]+)|<(?:img|a)\s[^>]*?(?:src|href)="([^"#]+)', text)
     return [f'{path.name}: the link to {t} leads nowhere' for t in map(''.join, targets) if not re.match(r'https?:|mailto:', t) and not (path.parent/t).exists()]
@@ -168,7 +174,8 @@ def copy_source(name: str) -> Path:
     for file in filter(None, files.split('\0')):
         target = SCRATCH/name/file
         target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT/file).exists(): shutil.copy2(ROOT/file, target, follow_symlinks=False)
+        if (ROOT/file).exists():
+            shutil.copy2(ROOT/file, target, follow_symlinks=False)
     return SCRATCH/name
 
 
@@ -185,7 +192,8 @@ def docs():
     quarto, link, sidebar = ROOT/'_quarto.yml', ROOT/'nbs'/'_quarto.yml', ROOT/'nbs'/'sidebar.yml'
     workflows = sorted((ROOT/'.github'/'workflows').glob('*.yml'))
     need([p.name for p in workflows] == ['docs.yml', 'test.yml'], '.github/workflows must hold docs.yml and test.yml')
-    for path in (quarto, sidebar, *workflows): need(isinstance(yaml.safe_load(path.read_text(encoding='utf-8')), dict), f'{path.name} is not a YAML mapping')
+    for path in (quarto, sidebar, *workflows):
+        need(isinstance(yaml.safe_load(path.read_text(encoding='utf-8')), dict), f'{path.name} is not a YAML mapping')
     need(link.is_symlink() and os.readlink(link) == '../_quarto.yml' and link.read_text() == quarto.read_text(), 'nbs/_quarto.yml must be a link to ../_quarto.yml')
     listed = re.findall(r'[\w/]+\.ipynb', sidebar.read_text())
     wanted = sorted(page(p) for p in NOTEBOOKS)
@@ -277,17 +285,21 @@ def papermill_stopped():
         name = f'stopped-{number.name}'
         history = lambda: [line for f in (SCRATCH/name/'runs').glob('*/history.jsonl') for line in f.read_text().splitlines()]
         env = {k: v for k, v in os.environ.items() if not k.startswith(('MLFLOW_', 'DOWNSCALEXR_'))} | {'DOWNSCALEXR_HOME': str(SCRATCH/name), 'OMP_NUM_THREADS': '1'}
-        with open(SCRATCH/f'{name}.log', 'w') as log: p = subprocess.Popen([BIN/'papermill', 'nbs/03_train.ipynb', SCRATCH/f'{name}.ipynb', *words, '--no-progress-bar'], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        with open(SCRATCH/f'{name}.log', 'w') as log:
+            p = subprocess.Popen([BIN/'papermill', 'nbs/03_train.ipynb', SCRATCH/f'{name}.ipynb', *words, '--no-progress-bar'], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         end = time.monotonic() + 120
-        while p.poll() is None and len(history()) < 2 and time.monotonic() < end: time.sleep(.02)
+        while p.poll() is None and len(history()) < 2 and time.monotonic() < end:
+            time.sleep(.02)
         p.send_signal(number)
         need(p.wait(60) in codes, f'exit code {p.returncode} after {number.name}')
         status = next((SCRATCH/name/'runs').glob('*/status.json'))
-        while (state := json.loads(status.read_text()))['status'] == 'running' and time.monotonic() < end: time.sleep(.1)
+        while (state := json.loads(status.read_text()))['status'] == 'running' and time.monotonic() < end:
+            time.sleep(.1)
         need(state['status'] == 'stopped' and 2 <= len(history()) < 40, f'{number.name}: {state}, {len(history())} epochs')
         need('papermill nbs/03_train.ipynb' in (SCRATCH/f'{name}.log').read_text() or number == signal.SIGINT, 'the command that goes on was not said')
         for _ in range(50): # the kernel lets go of the run within seconds
-            if not Path(f'/proc/{state["pid"]}').exists(): break
+            if not Path(f'/proc/{state["pid"]}').exists():
+                break
             time.sleep(.1)
         papermill(*words, name=name)
         same = [next((SCRATCH/n/'runs').glob('*/predictions.csv')).read_bytes() for n in ('alone', name)]
@@ -306,7 +318,8 @@ def papermill_refuses():
 @beside
 def papermill_real():
     "papermill: one short run on the real radiographs, where they are"
-    if 'DOWNSCALEXR_DATA' not in os.environ: return 'no DOWNSCALEXR_DATA here'
+    if 'DOWNSCALEXR_DATA' not in os.environ:
+        return 'no DOWNSCALEXR_DATA here'
     papermill('-p', 'downsample', 'strided', '-p', 'image_size', '64', '-p', 'epochs', '1', name='real', data=True)
     result = one_run(SCRATCH/'real')
     need(result['data']['kind'] == 'kaggle' and sum(result['data']['counts']['test'].values()) > 0, 'these were not the real images')
@@ -348,7 +361,8 @@ def pins():
         r = todo.pop()
         new = {(canonicalize_name(r.name), e) for e in {'', *r.extras}} - seen
         seen |= new
-        if new: todo += requirements(r.name, r.extras)
+        if new:
+            todo += requirements(r.name, r.extras)
     found = {name: importlib.metadata.version(name).split('+')[0] for name, _ in seen if name != 'downscalexr'}
     faults = [f'{name}: {version} installed, {pinned.get(name, "nothing")} pinned' for name, version in sorted(found.items()) if pinned.get(name) != version]
     need(not faults, '\n'.join(faults))
@@ -378,7 +392,8 @@ def pythons() -> list[str]:
     for place in filter(None, places):
         asked = subprocess.run([place, '-c', 'import sys; print(*sys.version_info[:2])'], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         version = tuple(map(int, asked.stdout.split())) if asked.returncode == 0 and asked.stdout else ()
-        if version >= (3, 11) and version != sys.version_info[:2]: found.setdefault(version, place)
+        if version >= (3, 11) and version != sys.version_info[:2]:
+            found.setdefault(version, place)
     return list(found.values())
 
 
@@ -415,8 +430,10 @@ def tree():
 def outcome(f) -> tuple[bool, str]:
     "Whether a check passed, and what to print of it."
     start, passed = time.monotonic(), True
-    try: said = f() or 'ok'
-    except Exception as e: passed, said = False, f'FAILED ({f.__name__}): {e if isinstance(e, AssertionError) else repr(e)}'
+    try:
+        said = f() or 'ok'
+    except Exception as e:
+        passed, said = False, f'FAILED ({f.__name__}): {e if isinstance(e, AssertionError) else repr(e)}'
     return passed, f'{f.__doc__}\n  {said} ({time.monotonic() - start:.0f} s)'
 
 
@@ -432,7 +449,8 @@ def outcomes(chosen: list):
 def main() -> int:
     "Run the checks named on the command line, or all of them."
     names = [f.__name__ for f in CHECKS]
-    if unknown := sorted(set(sys.argv[1:]) - set(names)): sys.exit(f'no check is called {", ".join(unknown)}; there are {", ".join(names)}')
+    if unknown := sorted(set(sys.argv[1:]) - set(names)):
+        sys.exit(f'no check is called {", ".join(unknown)}; there are {", ".join(names)}')
     chosen = [f for f in CHECKS if not sys.argv[1:] or f.__name__ in sys.argv[1:]]
     failed = 0
     try:
@@ -440,10 +458,12 @@ def main() -> int:
             print(said, flush=True)
             failed += not passed
     finally:
-        for p in list(RUNNING): os.killpg(p.pid, signal.SIGKILL)  # after Ctrl-C
+        for p in list(RUNNING):
+            os.killpg(p.pid, signal.SIGKILL)  # after Ctrl-C
         shutil.rmtree(SCRATCH, ignore_errors=True)
     print(f'{len(chosen) - failed} passed, {failed} failed')
     return int(failed > 0)
 
 
-if __name__ == '__main__': sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

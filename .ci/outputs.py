@@ -21,9 +21,11 @@ for name in sys.argv[1:]:
     nb = nbformat.read(path, as_version=4)
     ExecutePreprocessor(timeout=3600).preprocess(nb, {'metadata': {'path': str(path.parent)}})
     for cell in nb.cells:
-        if cell.cell_type == 'code': cell.outputs = [o for o in cell.outputs if stored(o)]
+        if cell.cell_type == 'code':
+            cell.outputs = [o for o in cell.outputs if stored(o)]
     nb.metadata.pop('widgets', None) # the state of the progress bars
-    with tempfile.NamedTemporaryFile('w', dir=path.parent, prefix='.', suffix='.tmp', delete=False, encoding='utf-8') as f: nbformat.write(nb, f)
+    with tempfile.NamedTemporaryFile('w', dir=path.parent, prefix='.', suffix='.tmp', delete=False, encoding='utf-8') as f:
+        nbformat.write(nb, f)
     Path(f.name).replace(path)
     subprocess.run([Path(sys.executable).parent/'nbdev_clean', '--fname', path], check=True, cwd=ROOT)
     print(f'{path.name}: executed, outputs stored')

@@ -34,19 +34,25 @@ def table(html: str) -> str:
 
 def shown(output) -> str:
     "One output of a cell as markdown."
-    if output.output_type == 'stream': return '' if output.name == 'stderr' else f'```\n{output.text.rstrip()}\n```'
+    if output.output_type == 'stream':
+        return '' if output.name == 'stderr' else f'```\n{output.text.rstrip()}\n```'
     data = output.get('data', {})
-    if 'text/markdown' in data: return data['text/markdown'].strip()
-    if '<table' in data.get('text/html', ''): return table(data['text/html'])
-    if 'text/plain' in data and not any(k.startswith('image/') for k in data): return f'```\n{data["text/plain"]}\n```'
+    if 'text/markdown' in data:
+        return data['text/markdown'].strip()
+    if '<table' in data.get('text/html', ''):
+        return table(data['text/html'])
+    if 'text/plain' in data and not any(k.startswith('image/') for k in data):
+        return f'```\n{data["text/plain"]}\n```'
     sys.exit('index.ipynb: README cannot show a stored figure or error; save the figure under nbs/results and link it in a markdown cell.')
 
 
 def parts(cell) -> list[str]:
     "What a reader of the page sees of one cell."
-    if cell.cell_type == 'markdown': return [cell.source]
+    if cell.cell_type == 'markdown':
+        return [cell.source]
     marks = directives(cell)
-    if marks & {'hide', 'include: false'}: return []
+    if marks & {'hide', 'include: false'}:
+        return []
     source = '\n'.join(line for line in cell.source.splitlines() if not line.lstrip().startswith('#|')).strip()
     code = [] if not source or 'echo: false' in marks else [f'```python\n{source}\n```']
     return code + ([] if 'output: false' in marks else [shown(o) for o in cell.outputs])
@@ -68,5 +74,7 @@ def readme() -> str:
 if __name__ == '__main__':
     path = ROOT/'README.md'
     if '--check' in sys.argv:
-        if path.read_text(encoding='utf-8') != readme(): sys.exit('README.md is not in step with nbs/index.ipynb: run `make readme`.')
-    else: path.write_text(readme(), encoding='utf-8')
+        if path.read_text(encoding='utf-8') != readme():
+            sys.exit('README.md is not in step with nbs/index.ipynb: run `make readme`.')
+    else:
+        path.write_text(readme(), encoding='utf-8')

@@ -9,15 +9,31 @@ __all__ = ['verdict', 'save_report', 'missing_text', 'study_names', 'old_benchma
 # %% ../nbs/05_analysis.ipynb #a976eed8
 import argparse
 from pathlib import Path
+
 import pandas as pd
+
 from .benchmark import benchmark
 from .common.console import entry_point, redact, some_text, whole_number
+from .common.files import set_aside, write_table
 from .core import Damaged, atomic_write, cpu_name, home, read_json, shown
 from .downsample import load_plugins
-from .reports.figures import along, caption, figures
-from .common.files import set_aside, write_table
-from .reports.results import Results, as_text, collect, comparison, comparison_table, differences, differences_table, excludes_zero, finished_runs, load_results, parts, read_runs, seeds_text
 from .images.sources import nature
+from .reports.figures import along, caption, figures
+from downscalexr.reports.results import (
+    Results,
+    as_text,
+    collect,
+    comparison,
+    comparison_table,
+    differences,
+    differences_table,
+    excludes_zero,
+    finished_runs,
+    load_results,
+    parts,
+    read_runs,
+    seeds_text,
+)
 from .runs.tracking import log_report, store_name
 
 # %% ../nbs/05_analysis.ipynb #07d167d3
@@ -48,7 +64,8 @@ def save_report(r: Results, # from `load_results`
     write_table(out/'comparison.csv', full)
     write_table(out/'differences.csv', differences(r))
     atomic_write(out/'comparison.txt', f'{caption(r)}\n{missing_text(r.provenance["missing"])}\n{table.to_string()}\n')
-    for name, fig in figures(r).items(): fig.savefig(out/f'{name}.png', dpi=130)
+    for name, fig in figures(r).items():
+        fig.savefig(out/f'{name}.png', dpi=130)
     means = full[full['part'] == 'test, threshold 0.5']
     log_report(out, experiment, dict(fingerprint=r.provenance['data']['fingerprint'], n_runs=len(r.runs)), {f'{t.variant}_test_{t.metric}': t.mean for t in means.itertuples()})
     return table
@@ -65,14 +82,18 @@ def study_names(runs: Path, # folder of run folders
                 everything: bool=False, # True: all finished runs
                ) -> tuple[list[str]|None, dict[str, str]]: # (names of the latest study's runs, or None for all; name of one without a result → why)
     "Which runs belong together: those of the latest study, as it left them in study.json, and those it could not finish."
-    if everything or not (runs/'study.json').exists(): return None, {}
+    if everything or not (runs/'study.json').exists():
+        return None, {}
     remedy = 'Run the same study again, which writes it anew, or report --all finished runs.'
     said = read_json(runs/'study.json', ('runs',), remedy=remedy)
     names, failed = said['runs'], said.get('failed') or {}
-    if not isinstance(names, list) or not isinstance(failed, dict): raise Damaged(runs/'study.json', 'its runs are no list or its failures no mapping', remedy)
+    if not isinstance(names, list) or not isinstance(failed, dict):
+        raise Damaged(runs/'study.json', 'its runs are no list or its failures no mapping', remedy)
     record = runs/'studies'/f'{Path(str(said.get("study", ""))).name}.json'
-    try: planned = [str(j['name']) for j in read_json(record, ('jobs',))['jobs']] if record.is_file() else []
-    except (Damaged, KeyError, TypeError): planned = [] # the study's own commands say what is wrong with it
+    try:
+        planned = [str(j['name']) for j in read_json(record, ('jobs',))['jobs']] if record.is_file() else []
+    except (Damaged, KeyError, TypeError):
+        planned = [] # the study's own commands say what is wrong with it
     left = {n: 'not finished' for n in planned if n not in names} | {str(n): f'failed: {why}' for n, why in failed.items()}
     return [str(n) for n in names], {n: ' '.join(str(why).split())[:300] for n, why in left.items()}
 
@@ -80,12 +101,15 @@ def study_names(runs: Path, # folder of run folders
 def old_benchmark(path: Path, # of a benchmark's file
                  ) -> dict|None: # None where there is none that can be read
     "A benchmark that was run before; a damaged one is set aside and said."
-    if not path.exists(): return None
+    if not path.exists():
+        return None
     try:
         found = read_json(path, ('settings', 'environment', 'rows'))
-        if not all(isinstance(found[k], t) for k, t in dict(settings=dict, environment=dict, rows=list).items()): raise Damaged(path, 'an entry is of another type')
+        if not all(isinstance(found[k], t) for k, t in dict(settings=dict, environment=dict, rows=list).items()):
+            raise Damaged(path, 'an entry is of another type')
         return found
-    except Damaged as e: print(f'{e.args[0].removesuffix("Delete it and run again.")}Set aside as {set_aside(path).name}; the variants are timed again.')
+    except Damaged as e:
+        print(f'{e.args[0].removesuffix("Delete it and run again.")}Set aside as {set_aside(path).name}; the variants are timed again.')
 
 def ensure_benchmark(runs: Path, # folder of run folders
                      configs: list[dict], # of the runs that are reported
@@ -95,11 +119,13 @@ def ensure_benchmark(runs: Path, # folder of run folders
     "Time the variants of these runs on this machine, unless that was done before."
     arch, image_size = configs[0]['arch'], configs[0]['image_size']
     width, control = configs[0].get('width', 1.), configs[0].get('control', '')
-    for plugins in {c.get('plugins', '') for c in configs}: load_plugins(plugins)
+    for plugins in {c.get('plugins', '') for c in configs}:
+        load_plugins(plugins)
     variants = list(dict.fromkeys(c['downsample'] for c in configs))
     old = old_benchmark(runs/file)
     same = old and (*(old['settings'].get(k) for k in ('arch', 'image_size', 'width', 'control')), old['environment'].get('cpu')) == (arch, image_size, width, control, cpu_name())
-    if same and set(variants) <= set(old['settings'].get('downsamples', [])): return
+    if same and set(variants) <= set(old['settings'].get('downsamples', [])):
+        return
     benchmark(variants, arch, image_size, width, control, runs/file, repeats=repeats)
 
 # %% ../nbs/05_analysis.ipynb #e3383e2d
@@ -112,7 +138,8 @@ def summary_text(r: Results, # what was reported
     data = r.provenance['data']
     what = 'SYNTHETIC FILMS (phantom): these numbers say nothing about patients.' if data['kind'] == 'phantom' else f'{nature(data["kind"], data["name"])}.'.capitalize()
     places = {'figures and tables': out, 'checkpoints': runs/'<run>'/'best.pt', 'executed notebooks': runs/'<run>'/'notebook.ipynb', 'MLflow store': store_name()}
-    with pd.option_context('display.width', 200, 'display.max_colwidth', 40): text = table.to_string()
+    with pd.option_context('display.width', 200, 'display.max_colwidth', 40):
+        text = table.to_string()
     return f'\n{caption(r)}\n{what}\n{missing_text(r.provenance["missing"])}\n{text}\n\n' + '\n'.join(f'{k + ":":20}{v}' for k, v in places.items())
 
 # %% ../nbs/05_analysis.ipynb #89373a12
@@ -176,6 +203,8 @@ def main(args: list[str]|None=None, # words of the command; default: those of th
     gone = {n: 'its folder is not there' for n in names or [] if not (a.runs/n).is_dir()}
     missing |= gone | damaged
     whole = [(setting, report_part(a, folder, setting, part, missing), folder) for setting, part in parts(a.runs, names) for folder in [a.out/folder_name(setting)]]
-    if len(whole) > 1: print(overview(whole, a.out))
-    if missing: print(f'\n{missing_text(missing)}')
+    if len(whole) > 1:
+        print(overview(whole, a.out))
+    if missing:
+        print(f'\n{missing_text(missing)}')
     return int(bool(missing))

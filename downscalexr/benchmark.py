@@ -6,12 +6,18 @@
 __all__ = ['LAYOUTS', 'make_case', 'time_cases', 'summarise', 'benchmark', 'latency_table', 'plot_latency', 'parse', 'main']
 
 # %% ../nbs/04_benchmark.ipynb #baba3d0d
-import argparse, copy, time
+import argparse
+import copy
+import time
 from pathlib import Path
-import numpy as np, pandas as pd, torch
+
+import numpy as np
+import pandas as pd
+import torch
 from matplotlib.figure import Figure
 from torch import nn
 from tqdm.auto import tqdm
+
 from .common.console import entry_point, whole_number
 from .core import environment, home, keep_freed_memory, looks, read_json, shown, write_json
 from .downsample import ORIGINAL, load_plugins, operators
@@ -29,7 +35,8 @@ def make_case(model: nn.Module, # in evaluation
     model = copy.deepcopy(model).to(memory_format=LAYOUTS[layout])
     x = torch.randn(batch_size, 1, image_size, image_size, generator=torch.Generator().manual_seed(0)).to(memory_format=LAYOUTS[layout])
     def forward():
-        with torch.inference_mode(): return model(x)
+        with torch.inference_mode():
+            return model(x)
     return forward
 
 # %% ../nbs/04_benchmark.ipynb #93f1316d
@@ -44,7 +51,8 @@ def time_cases(cases: list, # functions without arguments
         for i in rng.permutation(len(cases)):
             start = time.perf_counter_ns()
             cases[i]()
-            if r >= 0: times[i, r] = (time.perf_counter_ns() - start)/1e6
+            if r >= 0:
+                times[i, r] = (time.perf_counter_ns() - start)/1e6
     return times
 
 # %% ../nbs/04_benchmark.ipynb #b2cb6a0f
@@ -77,12 +85,16 @@ def benchmark(downsamples: list[str], # variants; ratios are to the first
     models = {d: build_model(d, arch, image_size, width, control).eval() for d in downsamples}
     cost = {d: dict(downsample=d, arch=arch, image_size=image_size, parameters=n_parameters(m), size_mib=size_mib(m), macs=macs(m, image_size)) for d, m in models.items()}
     keys = [(d, b, l) for b in batch_sizes for l in LAYOUTS for d in downsamples]
-    try: times = dict(zip(keys, time_cases([make_case(models[d], image_size, b, l) for d, b, l in keys], repeats, warmup)))
-    finally: env = environment(); torch.set_num_threads(before)
+    try:
+        times = dict(zip(keys, time_cases([make_case(models[d], image_size, b, l) for d, b, l in keys], repeats, warmup)))
+    finally:
+        env = environment()
+        torch.set_num_threads(before)
     rows = [summarise(dict(cost[d], batch_size=b, memory_format=l), t, times[downsamples[0], b, l]) for (d, b, l), t in times.items()]
     settings = dict(arch=arch, image_size=image_size, width=width, control=control, downsamples=list(downsamples), threads=threads, repeats=repeats, warmup=warmup, allocator='freed memory kept' if reused else 'default', timed='model only')
     result = dict(environment=env, settings=settings, rows=rows)
-    if out: write_json(out, result)
+    if out:
+        write_json(out, result)
     return result
 
 # %% ../nbs/04_benchmark.ipynb #5da500ca
@@ -106,7 +118,8 @@ def plot_latency(result: dict, # from `benchmark`
             g = r[(r.batch_size == b) & (r.memory_format == layout)]
             mid, low, high = (g[c].to_numpy()/b for c in ('latency_ms', 'latency_ms_low', 'latency_ms_high'))
             ax.bar(np.arange(len(g)) + .4*i - .2, mid, .38, yerr=[mid - low, high - mid], color=[looks[d].color for d in g.downsample], alpha=1 - .5*i, hatch='//'*i, edgecolor='white')
-        ax.set_xticks(range(len(g)), [looks[d].label for d in g.downsample], fontsize=8); ax.set_title(f'batch {b}', fontsize=10)
+        ax.set_xticks(range(len(g)), [looks[d].label for d in g.downsample], fontsize=8)
+        ax.set_title(f'batch {b}', fontsize=10)
     fig.supylabel('ms per image', fontsize=9)
     fig.suptitle(f'{s["arch"]}, {s["image_size"]} px, {s["threads"]} thread, median of {s["repeats"]} rounds with quartiles; plain: NCHW, hatched: channels_last', fontsize=9)
     return fig

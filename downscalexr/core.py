@@ -9,7 +9,18 @@ __all__ = ['looks', 'checkout', 'home', 'shown', 'sync_folder', 'new_mode', 'ato
            'cgroup_use', 'environment', 'keep_freed_memory', 'worker_pool', 'Look', 'add_look']
 
 # %% ../nbs/00_core.ipynb #54e84d5f
-import ast, ctypes, functools, hashlib, importlib.metadata, json, os, platform, subprocess, sys, tempfile, threading
+import ast
+import ctypes
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,7 +30,8 @@ def checkout() -> Path | None: # the folder of this project's `settings.ini`, or
     "The source checkout this package was imported from."
     start = Path(__file__).resolve() if '__file__' in globals() else Path.cwd()/'notebook'
     for folder in start.parents:
-        if (folder/'settings.ini').is_file() and (folder/'nbs'/'00_core.ipynb').is_file(): return folder
+        if (folder/'settings.ini').is_file() and (folder/'nbs'/'00_core.ipynb').is_file():
+            return folder
     return None
 
 # %% ../nbs/00_core.ipynb #62d44c63
@@ -36,11 +48,16 @@ def shown(path: str|Path, # any path
     "A path inside the home folder as it is printed: from the working folder, or from the variable or folder that the home folder is."
     path, place = Path(os.path.abspath(path)), home()
     path = path.parent.resolve()/path.name # a link keeps its own name
-    if not path.is_relative_to(place): return str(path)
-    try: here = Path.cwd().resolve()
-    except OSError: here = Path('/no longer there')
-    if here.is_relative_to(place) or place.is_relative_to(here): return Path(os.path.relpath(path, here)).as_posix()
-    if os.environ.get('DOWNSCALEXR_HOME'): return f'$DOWNSCALEXR_HOME/{path.relative_to(place).as_posix()}'
+    if not path.is_relative_to(place):
+        return str(path)
+    try:
+        here = Path.cwd().resolve()
+    except OSError:
+        here = Path('/no longer there')
+    if here.is_relative_to(place) or place.is_relative_to(here):
+        return Path(os.path.relpath(path, here)).as_posix()
+    if os.environ.get('DOWNSCALEXR_HOME'):
+        return f'$DOWNSCALEXR_HOME/{path.relative_to(place).as_posix()}'
     user = Path('~').expanduser().resolve()
     return f'~/{path.relative_to(user).as_posix()}' if path.is_relative_to(user) else str(path)
 
@@ -48,18 +65,23 @@ def shown(path: str|Path, # any path
 def sync_folder(folder: Path, # whose entries must survive a power cut
                ):
     "Flush a folder's entries to the disk, where the system can."
-    if os.name != 'posix': return
+    if os.name != 'posix':
+        return
     fd = os.open(folder, os.O_RDONLY)
-    try: os.fsync(fd)
-    except OSError: pass # some network file systems cannot; the rename itself is done
-    finally: os.close(fd)
+    try:
+        os.fsync(fd)
+    except OSError:
+        pass # some network file systems cannot; the rename itself is done
+    finally:
+        os.close(fd)
 
 def new_mode() -> int: # e.g. 0o644; 0o600 with umask 077
     "The mode of a new file of this process."
     status = Path('/proc/self/status')
     lines = status.read_text(encoding='utf-8', errors='replace').splitlines() if status.exists() else []
     masks = [int(line.split()[1], 8) for line in lines if line.startswith('Umask:')]
-    if masks: return 0o666 & ~masks[0]
+    if masks:
+        return 0o666 & ~masks[0]
     mask = os.umask(0o077) # elsewhere it can only be read by setting it
     os.umask(mask)
     return 0o666 & ~mask
@@ -87,10 +109,14 @@ def atomic_write(path: str|Path, # file to create or replace
 # %% ../nbs/00_core.ipynb #1ce76348
 def jsonable(x) -> object: # the same value made of dict, list, str, int, float, bool and None
     "Plain JSON types; NaN and infinities become None, NumPy scalars and paths become numbers and text."
-    if isinstance(x, dict): return {str(k): jsonable(v) for k, v in x.items()}
-    if isinstance(x, (list, tuple)): return [jsonable(v) for v in x]
-    if hasattr(x, 'tolist'): return jsonable(x.tolist())
-    if isinstance(x, float): return x if x == x and abs(x) != float('inf') else None
+    if isinstance(x, dict):
+        return {str(k): jsonable(v) for k, v in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [jsonable(v) for v in x]
+    if hasattr(x, 'tolist'):
+        return jsonable(x.tolist())
+    if isinstance(x, float):
+        return x if x == x and abs(x) != float('inf') else None
     return x if isinstance(x, (str, int, bool, type(None))) else str(x)
 
 # %% ../nbs/00_core.ipynb #809435ce
@@ -117,11 +143,16 @@ def read_json(path: str|Path, # a JSON file
               remedy: str='Delete it and run again.', # for the error
              ) -> dict|list: # its content
     "Read a JSON file; one that is no JSON, of another kind, or lacks an entry is named in the error."
-    try: found = json.loads(Path(path).read_text(encoding='utf-8'))
-    except (ValueError, RecursionError) as e: raise Damaged(path, f'not valid JSON ({e})', remedy) from None
-    except IsADirectoryError: raise Damaged(path, 'a folder, not a file', remedy) from None
-    if not isinstance(found, kind): raise Damaged(path, f'a {type(found).__name__} where a {kind.__name__} belongs', remedy)
-    if lacks := [k for k in keys if k not in found]: raise Damaged(path, f'it lacks {", ".join(lacks)}', remedy)
+    try:
+        found = json.loads(Path(path).read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as e:
+        raise Damaged(path, f'not valid JSON ({e})', remedy) from None
+    except IsADirectoryError:
+        raise Damaged(path, 'a folder, not a file', remedy) from None
+    if not isinstance(found, kind):
+        raise Damaged(path, f'a {type(found).__name__} where a {kind.__name__} belongs', remedy)
+    if lacks := [k for k in keys if k not in found]:
+        raise Damaged(path, f'it lacks {", ".join(lacks)}', remedy)
     return found
 
 # %% ../nbs/00_core.ipynb #f27d450e
@@ -131,9 +162,12 @@ def publish(path: Path, # file to create
     "Create a file whole, once, and never replace it."
     path = Path(path)
     draft = atomic_write(path.with_name(f'.{path.name}.{os.getpid()}-{os.urandom(4).hex()}'), content)
-    try: os.link(draft, path)
-    except FileExistsError: return False
-    finally: draft.unlink()
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
     sync_folder(path.parent)
     return True
 
@@ -151,15 +185,22 @@ def append_jsonl(path: str|Path, # file that grows by one line
 def read_jsonl(path: str|Path, # a file of JSON lines; it may be missing
               ) -> list[dict]: # the complete rows
     "Read JSON lines; an unfinished last line is left out, any other line that is no JSON object is an error."
-    if not Path(path).exists(): return []
-    try: text = Path(path).read_text(encoding='utf-8')
-    except UnicodeDecodeError as e: raise Damaged(path, f'no UTF-8 text ({e})') from None
-    except IsADirectoryError: raise Damaged(path, 'a folder, not a file') from None
+    if not Path(path).exists():
+        return []
+    try:
+        text = Path(path).read_text(encoding='utf-8')
+    except UnicodeDecodeError as e:
+        raise Damaged(path, f'no UTF-8 text ({e})') from None
+    except IsADirectoryError:
+        raise Damaged(path, 'a folder, not a file') from None
     rows = []
     for number, line in enumerate(text.split('\n')[:-1], 1):
-        try: row = json.loads(line)
-        except (ValueError, RecursionError): row = None
-        if not isinstance(row, dict): raise Damaged(path, f'line {number} is no JSON object ({line[:40]!r})')
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            raise Damaged(path, f'line {number} is no JSON object ({line[:40]!r})')
         rows.append(row)
     return rows
 
@@ -167,7 +208,8 @@ def read_jsonl(path: str|Path, # a file of JSON lines; it may be missing
 def sha256_file(path: str|Path, # any file
                ) -> str: # 64 hexadecimal digits
     "SHA-256 of a file's bytes."
-    with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
+    with open(path, 'rb') as f:
+        return hashlib.file_digest(f, 'sha256').hexdigest()
 
 # %% ../nbs/00_core.ipynb #aeea7aac
 def derive_seed(seed: int, # the run's seed
@@ -186,7 +228,8 @@ def git_commit(folder: Path|None=None, # a checkout; default: this one
     try:
         head = run('rev-parse', 'HEAD')
         changed = run('status', '--porcelain', '--untracked-files=no').stdout.strip()
-    except (OSError, subprocess.TimeoutExpired): return 'unknown'
+    except (OSError, subprocess.TimeoutExpired):
+        return 'unknown'
     return head.stdout.strip() + ('+changes' if changed else '') if folder and head.returncode == 0 else 'unknown'
 
 # %% ../nbs/00_core.ipynb #002f2b19
@@ -198,17 +241,23 @@ def joined(values: list, # of an f-string
     whole = []
     for v in values:
         follows = whole and isinstance(v, ast.Constant) and isinstance(whole[-1], ast.Constant)
-        if follows: whole[-1] = ast.Constant(whole[-1].value + v.value)
-        else: whole.append(v)
+        if follows:
+            whole[-1] = ast.Constant(whole[-1].value + v.value)
+        else:
+            whole.append(v)
     return [v for v in whole if not isinstance(v, ast.Constant) or v.value]
 
 def syntax(node, # of `ast`, or a field's value
           ) -> object: # nested lists of text
     "A syntax tree in a form that does not depend on the Python that reads it."
-    if isinstance(node, list): return [syntax(n) for n in node]
-    if isinstance(node, ast.Constant): return ['Constant', ascii(node.value)]
-    if isinstance(node, ast.JoinedStr): return ['JoinedStr', syntax(joined(node.values))]
-    if not isinstance(node, ast.AST): return ascii(node)
+    if isinstance(node, list):
+        return [syntax(n) for n in node]
+    if isinstance(node, ast.Constant):
+        return ['Constant', ascii(node.value)]
+    if isinstance(node, ast.JoinedStr):
+        return ['JoinedStr', syntax(joined(node.values))]
+    if not isinstance(node, ast.AST):
+        return ascii(node)
     fields = [(k, v) for k, v in ast.iter_fields(node) if k not in _varies and v is not None and v != []]
     return [type(node).__name__, *([k, syntax(v)] for k, v in fields)]
 
@@ -218,7 +267,8 @@ def without_docstrings(tree: ast.AST, # changed in place
     "Leave out expressions that are nothing but text, as docstrings are."
     for node in ast.walk(tree):
         body = getattr(node, 'body', None)
-        if not isinstance(body, list): continue
+        if not isinstance(body, list):
+            continue
         node.body = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant) and isinstance(n.value.value, str))]
     return tree
 
@@ -235,7 +285,8 @@ def code_version(folder: Path|None=None, # a package's folder; default: this pac
     folder = folder or (checkout() or Path(__file__).parents[1])/'downscalexr'
     h = hashlib.sha256()
     for path in sorted(folder.rglob('*.py')):
-        if path.name == '_modidx.py': continue
+        if path.name == '_modidx.py':
+            continue
         h.update(path.relative_to(folder).as_posix().encode() + syntax_digest(path.read_text(encoding='utf-8')))
     for path in sorted(folder.rglob('*.[ch]')):
         h.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
@@ -256,7 +307,7 @@ def usable_cores() -> int: # 1 or more
 def usable_memory() -> int: # bytes
     "How much memory is free for this process: what the machine has left, within the limit of its container."
     import psutil
-    from distributed.system import memory_limit # knows both versions of cgroups
+    from distributed.system import memory_limit  # knows both versions of cgroups
     total, free = psutil.virtual_memory().total, psutil.virtual_memory().available
     limit = memory_limit()
     return min(free, limit - cgroup_use()) if limit < total else free
@@ -267,7 +318,8 @@ def cgroup_use() -> int: # bytes; 0 where it cannot be known
         try:
             stats = dict(line.split() for line in (Path(place)/'memory.stat').read_text().splitlines())
             return max(0, int((Path(place)/use).read_text()) - int(stats.get(cached, 0)))
-        except (OSError, ValueError): continue
+        except (OSError, ValueError):
+            continue
     return 0
 
 # %% ../nbs/00_core.ipynb #fe9956b7
@@ -286,9 +338,12 @@ def environment(device: str='cpu', # where the tensors are
 def keep_freed_memory(n_bytes: int=1 << 30, # blocks below this size are kept and reused
                      ) -> bool: # True where the C library accepted it (glibc only)
     "Ask glibc's malloc to reuse freed memory instead of returning it (mallopt(3): M_TRIM_THRESHOLD -1, M_TOP_PAD -2, M_MMAP_THRESHOLD -3)."
-    if sys.platform != 'linux': return False
-    try: mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError): return False
+    if sys.platform != 'linux':
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return False
     return all([mallopt(-3, n_bytes), mallopt(-1, n_bytes), mallopt(-2, 64 << 20)])
 
 # %% ../nbs/00_core.ipynb #3783f86a

@@ -9,25 +9,32 @@ __all__ = ['DIVISION_VERSION', 'MAX_SEED', 'check_draw', 'draw_share', 'assign_s
            'parse', 'outline', 'torn_patients', 'findings', 'write_audit', 'audit_command', 'main']
 
 # %% ../nbs/01_data.ipynb #fc1c275e
-import argparse, io, os, sklearn, sys
+import argparse
+import io
+import os
+import sys
 from pathlib import Path
-import numpy as np, pandas as pd
+
+import numpy as np
+import pandas as pd
+import sklearn
 from filelock import FileLock
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from .common.console import entry_point, whole_number
+from .common.files import clear_drafts, read_table, set_aside, table_text, write_table
+from .core import Damaged, atomic_write, derive_seed, home, shown, write_json
 from .images.audit import DUPLICATES, Audit, check_classes, digest, examine, refuse_leaks, run_audit
 from .images.cache import cached, file_state
-from .common.console import entry_point, whole_number
-from .core import Damaged, atomic_write, derive_seed, home, shown, write_json
-from .common.files import clear_drafts, read_table, set_aside, table_text, write_table
-from .metrics import auroc, cluster_bootstrap
 from .images.phantom import MAX_SIZE
 from .images.reader import MIN_SIDE, printable, square
 from .images.sources import CLASSES, find_source, list_images
 from .images.splits import Split, Splits, take
+from .metrics import auroc, cluster_bootstrap
 
 # %% ../nbs/01_data.ipynb #b6f25e74
 DIVISION_VERSION = 1 # raised when the same films and seed are divided in another way
@@ -38,8 +45,10 @@ def check_draw(seed: int, # which patients are held out for validation
               ):
     "Refuse what no division can be drawn with."
     whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed <= MAX_SEED: raise ValueError(f'seed must be a whole number from 0 to {MAX_SEED}, got {seed!r}.')
-    if not 0 < val_fraction <= .5: raise ValueError(f'val_fraction must be above 0 and at most 0.5, got {val_fraction}.')
+    if not whole or not 0 <= seed <= MAX_SEED:
+        raise ValueError(f'seed must be a whole number from 0 to {MAX_SEED}, got {seed!r}.')
+    if not 0 < val_fraction <= .5:
+        raise ValueError(f'val_fraction must be above 0 and at most 0.5, got {val_fraction}.')
 
 def draw_share(table: pd.DataFrame, # columns label, patient
                fraction: float, # share of the films, in (0, 0.5]
@@ -48,8 +57,10 @@ def draw_share(table: pd.DataFrame, # columns label, patient
               ) -> pd.Index: # the rows drawn
     "A patient-grouped, label-stratified share."
     folds = StratifiedGroupKFold(round(1/fraction), shuffle=True, random_state=seed)
-    try: _, drawn = next(folds.split(table, table.label, table.patient))
-    except ValueError as e: raise ValueError(f'Too few patients for a {purpose} share of {fraction}: {e}.') from None
+    try:
+        _, drawn = next(folds.split(table, table.label, table.patient))
+    except ValueError as e:
+        raise ValueError(f'Too few patients for a {purpose} share of {fraction}: {e}.') from None
     return table.index[drawn]
 
 def assign_splits(table: pd.DataFrame, # columns folder, label, patient
@@ -59,7 +70,8 @@ def assign_splits(table: pd.DataFrame, # columns folder, label, patient
     "Divide films by patient; the test folder stays the test set."
     check_draw(seed, val_fraction)
     split = pd.Series(np.where(table.folder == 'test', 'test', 'train'), index=table.index, name='split')
-    if not (table.folder == 'test').any(): split[draw_share(table, .2, 0, 'test')] = 'test'
+    if not (table.folder == 'test').any():
+        split[draw_share(table, .2, 0, 'test')] = 'test'
     split[draw_share(table[split == 'train'], val_fraction, seed, 'validation')] = 'val'
     return split
 
@@ -68,7 +80,8 @@ def check_division(table: pd.DataFrame, # columns patient, label and split
                 ):
     "Raise if a patient is in two splits, or a split lacks a class."
     n = table.groupby('patient').split.nunique()
-    if (n > 1).any(): raise ValueError(f'{(n > 1).sum()} patients are in two splits, among them {", ".join(printable(p) for p in n.index[n > 1][:5])}. Remove their films from one of the folders.')
+    if (n > 1).any():
+        raise ValueError(f'{(n > 1).sum()} patients are in two splits, among them {", ".join(printable(p) for p in n.index[n > 1][:5])}. Remove their films from one of the folders.')
     have = set(zip(table.split, table.label))
     if missing := [f'{s} has no usable {c} film' for s in ('train', 'val', 'test') for i, c in enumerate(CLASSES) if (s, i) not in have]:
         raise ValueError(f'{"; ".join(missing)}: too few patients, or too many films set aside.')
@@ -80,8 +93,10 @@ def read_division(folder: Path, # of the cache
     "Read a division that belongs to these files."
     path = folder/'division.csv'
     kept = read_table(path, dict(file=str, split=str))
-    if list(kept.file) != files: raise Damaged(path, 'its files are not those that were found')
-    if strange := set(kept.split) - {'train', 'val', 'test'}: raise Damaged(path, f'{min(strange)!r} is no split')
+    if list(kept.file) != files:
+        raise Damaged(path, 'its files are not those that were found')
+    if strange := set(kept.split) - {'train', 'val', 'test'}:
+        raise Damaged(path, f'{min(strange)!r} is no split')
     return kept.split
 
 def division(audit: Audit, # as `run_audit` gives it
@@ -109,8 +124,11 @@ def manifest_fault(path: Path, # of a manifest that is there
                    table: pd.DataFrame, # what it should say
                   ) -> str: # '' for nothing
     "What is wrong with a manifest."
-    try: file_state(path); old = read_table(path, _names)[[*_names]]
-    except Damaged as e: return e.what
+    try:
+        file_state(path)
+        old = read_table(path, _names)[[*_names]]
+    except Damaged as e:
+        return e.what
     new = table[[*_names]].astype(object)
     return '' if old.astype(object).to_numpy().tolist() == new.to_numpy().tolist() else 'it tells of other films or of another division'
 
@@ -119,11 +137,13 @@ def keep_manifest(path: Path, # where it is filed
                  ):
     "File a manifest; one that says something else is set aside."
     content = table_text(table).encode('utf-8', 'surrogateescape')
-    if path.is_file() and path.read_bytes() == content: return
+    if path.is_file() and path.read_bytes() == content:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(path.parent/'.lock')):
         clear_drafts(path.parent)
-        if os.path.lexists(path) and (why := manifest_fault(path, table)): print(f'{shown(path)} was damaged: {why}. It is written again; what was there is kept as {set_aside(path).name}.', file=sys.stderr, flush=True)
+        if os.path.lexists(path) and (why := manifest_fault(path, table)):
+            print(f'{shown(path)} was damaged: {why}. It is written again; what was there is kept as {set_aside(path).name}.', file=sys.stderr, flush=True)
         atomic_write(path, content)
 
 # %% ../nbs/01_data.ipynb #e8bce580
@@ -142,9 +162,11 @@ def divide(audit: Audit, # as `run_audit` gives it
     try:
         table['split'] = division(audit, seed, val_fraction).reindex(table.index, fill_value='')
         check_division(table[table.split != ''])
-    except Damaged: raise
+    except Damaged:
+        raise
     except ValueError as e:
-        if len(audit.good) == len(table): raise
+        if len(audit.good) == len(table):
+            raise
         raise ValueError(f'{e} {len(table) - len(audit.good):,} of {len(table):,} films were set aside ({tally(table.reason)}): `downscalexr_data audit` lists them all.') from None
     keep_manifest(manifest_file(audit.fingerprint, seed, val_fraction), table)
     parts = {s: Split(audit.films, rows := np.flatnonzero(table.split == s), table.iloc[rows]) for s in ('train', 'val', 'test')}
@@ -215,7 +237,8 @@ def told_apart(table: pd.DataFrame, # patient, split and quality figures
     table = table[table.split.isin(one + other)]
     few = min(table.patient[table.split.isin(side)].nunique() for side in (one, other)) < 5
     y, features = table.split.isin(other).to_numpy(int), shift_features(table, films)
-    if few: return dict(n_one=int((y == 0).sum()), n_other=int(y.sum()), auroc=np.nan, low=np.nan, high=np.nan) # five folds need five patients
+    if few:
+        return dict(n_one=int((y == 0).sum()), n_other=int(y.sum()), auroc=np.nan, low=np.nan, high=np.nan) # five folds need five patients
     model = make_pipeline(StandardScaler(), LogisticRegression(C=.01, class_weight='balanced', max_iter=1000))
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
     z = cross_val_predict(model, features, y, groups=table.patient, cv=folds, method='decision_function')
@@ -228,7 +251,8 @@ def shift_table(s: Splits, # any source
     "Train against test, and as a control train against validation."
     used, rows = s.manifest[s.manifest.split != ''], []
     for question, one, other in (('train or test?', ['train', 'val'], ['test']), ('train or validation? (control)', ['train'], ['val'])):
-        for i, c in enumerate(CLASSES): rows.append(dict(question=question, films=c, **told_apart(used[used.label == i], s.audit.films, one, other)))
+        for i, c in enumerate(CLASSES):
+            rows.append(dict(question=question, films=c, **told_apart(used[used.label == i], s.audit.films, one, other)))
     return pd.DataFrame(rows).set_index(['question', 'films'])
 
 # %% ../nbs/01_data.ipynb #75ef5d9c
@@ -246,18 +270,24 @@ def plot_quality(table: pd.DataFrame, # mean, contrast, sharpness, label, split
             edges = np.linspace(low, max(high, low + .01), 40)
             for split, color in looks.items():
                 part = values[(table.split == split) & (table.label == i)]
-                if part.between(edges[0], edges[-1]).any(): ax.hist(part, edges, density=True, histtype='step', color=color, lw=1.4, label=f'{split}, n = {len(part):,}')
-            ax.set_yticks([]); ax.spines[['top', 'right', 'left']].set_visible(False)
-            if i: ax.set_xlabel(text)
-        row[0].set_ylabel(c); row[0].legend(frameon=False, fontsize=7)
+                if part.between(edges[0], edges[-1]).any():
+                    ax.hist(part, edges, density=True, histtype='step', color=color, lw=1.4, label=f'{split}, n = {len(part):,}')
+            ax.set_yticks([])
+            ax.spines[['top', 'right', 'left']].set_visible(False)
+            if i:
+                ax.set_xlabel(text)
+        row[0].set_ylabel(c)
+        row[0].legend(frameon=False, fontsize=7)
     return fig
 
 # %% ../nbs/01_data.ipynb #acd832c0
 def share(text: str, # of a flag
          ) -> float:
     "A share of the training pool."
-    try: check_draw(0, value := float(text))
-    except ValueError: raise argparse.ArgumentTypeError(f'must be above 0 and at most 0.5, got {text}') from None
+    try:
+        check_draw(0, value := float(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'must be above 0 and at most 0.5, got {text}') from None
     return value
 
 def parse(args: list[str]|None=None, # words of the command; default: those of the shell
@@ -270,12 +300,14 @@ def parse(args: list[str]|None=None, # words of the command; default: those of t
         q.add_argument('--source', default='auto', help="a folder, archive or .npz file, or auto, phantom, phantom:<patients>, kaggle, medmnist, medmnist:<pixels>")
         q.add_argument('--classes', default='', help="names of the two class folders, negative first, as healthy,ill; empty: NORMAL,PNEUMONIA")
         q.add_argument('--patient-pattern', default='', metavar='RULE', help="whose image a file is: a regular expression with one group, a .csv file (image, patient), 'folder' or 'each'; empty: by names that are known")
-        if name == 'describe': continue
+        if name == 'describe':
+            continue
         q.add_argument('--duplicates', choices=DUPLICATES, default='error', help='a picture both in train and in test: stop, or leave out the copy of the lower priority (train > val > test)')
         q.add_argument('--image-size', type=whole_number(MIN_SIDE, MAX_SIZE), default=[128], nargs='+' if name == 'prepare' else 1, help=f'pixels on each side, {MIN_SIDE} to {MAX_SIZE:,}')
         q.add_argument('--seed', type=whole_number(0, MAX_SEED), default=0, help='which patients are held out for validation')
         q.add_argument('--val-fraction', type=share, default=.1, help='share of the training pool held out, at most 0.5')
-        if name == 'audit': q.add_argument('--out', default='', help='folder for manifest.csv, audit.json and the figures; empty: data/audit/<fingerprint> in the home folder')
+        if name == 'audit':
+            q.add_argument('--out', default='', help='folder for manifest.csv, audit.json and the figures; empty: data/audit/<fingerprint> in the home folder')
     return p.parse_args(args)
 
 # %% ../nbs/01_data.ipynb #2eb2608a
@@ -285,8 +317,10 @@ def outline(source: str, # as for `load_splits`
            ) -> str: # several lines
     "What a source lists, unread."
     found = find_source(source, classes or None, patients)
-    if found.kind in ('phantom', 'medmnist'): return describe(load_splits(source, 64, classes=classes, patients=patients))
-    if not classes: check_classes(found)
+    if found.kind in ('phantom', 'medmnist'):
+        return describe(load_splits(source, 64, classes=classes, patients=patients))
+    if not classes:
+        check_classes(found)
     table, ignored = list_images(found)
     counts = table.assign(label=table.label.map(dict(enumerate(CLASSES)))).pivot_table(index='folder', columns='label', values='file', aggfunc='count', fill_value=0)
     return (f'{found.name} ({found.kind}): {len(table):,} files, {table.patient.nunique():,} patients, {table.patient.str.startswith("unknown-").sum():,} names without a patient\n'
@@ -324,15 +358,19 @@ def audit_command(given: argparse.Namespace, # of the task 'audit'
     "List and file what is found, then divide it, or say why that cannot be."
     a = examine(given.source, given.image_size[0], given.classes or None, given.duplicates, given.patient_pattern)
     out = Path(given.out).expanduser() if given.out else home()/'data'/'audit'/a.fingerprint[:16]
-    for row in a.table[a.table.reason != ''].itertuples(): print(f'  {row.reason}: {printable(row.file)}' + f' ({printable(row.detail)})'*bool(row.detail))
-    for file in a.good.file[a.good.notes.str.split().map(lambda notes: 'decoder-warns' in notes).astype(bool)]: print(f'  its decoder warns of damage, look at it: {printable(file)}')
+    for row in a.table[a.table.reason != ''].itertuples():
+        print(f'  {row.reason}: {printable(row.file)}' + f' ({printable(row.detail)})'*bool(row.detail))
+    for file in a.good.file[a.good.notes.str.split().map(lambda notes: 'decoder-warns' in notes).astype(bool)]:
+        print(f'  its decoder warns of damage, look at it: {printable(file)}')
     write_table(out/'manifest.csv', a.table.assign(split=''))
     write_json(out/'audit.json', findings(a, 'not divided'))
     print(f'{len(a.table) - len(a.good):,} of {len(a.table):,} films set aside; manifest.csv and audit.json are in {shown(out)}', flush=True)
     try:
         refuse_leaks(a, given.duplicates)
         s = divide(a, given.seed, given.val_fraction)
-    except ValueError as e: write_json(out/'audit.json', findings(a, str(e))); raise
+    except ValueError as e:
+        write_json(out/'audit.json', findings(a, str(e)))
+        raise
     write_audit(s, out)
     return s
 
@@ -342,8 +380,12 @@ def main(args: list[str]|None=None, # words of the command; default: those of th
         ) -> int: # exit code
     "The command `downscalexr_data`."
     given = parse(args)
-    if given.task == 'describe': print(outline(given.source, given.classes, given.patient_pattern)); return 0
-    if given.task == 'audit': print(describe(audit_command(given))); return 0
+    if given.task == 'describe':
+        print(outline(given.source, given.classes, given.patient_pattern))
+        return 0
+    if given.task == 'audit':
+        print(describe(audit_command(given)))
+        return 0
     for size in given.image_size:
         s = load_splits(given.source, size, given.seed, given.val_fraction, given.classes or None, given.duplicates, given.patient_pattern)
         print(describe(s) if size == given.image_size[0] else f'ready at {size} px', flush=True)

@@ -7,18 +7,45 @@ __all__ = ['COUNTS', 'count_operations', 'cost_table', 'behaviour_table', 'plot_
            'onnx_bytes', 'onnx_difference', 'export_onnx']
 
 # %% ../nbs/operators/09_downsample.ipynb #bfc03181
-import contextlib, copy, io, logging, math, warnings
+import contextlib
+import copy
+import io
+import logging
+import math
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
-import numpy as np, pandas as pd, torch
+
+import numpy as np
+import pandas as pd
+import torch
 from matplotlib.figure import Figure
 from torch import nn
-from .operators import spectral # registers its operators, after those of the notebooks before it
+
 from .core import atomic_write, derive_seed, looks
 from .metrics import seed_interval
+from .operators import spectral  # registers its operators, after those of the notebooks before it
 from .operators.original import ORIGINAL, StridedConv2d
-from .operators.registry import Halving, Operator, even, get_operator, load_plugins, make_downsample, operator_version, operators, register
-from .operators.response import cloud, draw_signals, frequency_gain, phase_error, shift_error, shown_layer, stop_band
+from downscalexr.operators.registry import (
+    Halving,
+    Operator,
+    even,
+    get_operator,
+    load_plugins,
+    make_downsample,
+    operator_version,
+    operators,
+    register,
+)
+from downscalexr.operators.response import (
+    cloud,
+    draw_signals,
+    frequency_gain,
+    phase_error,
+    shift_error,
+    shown_layer,
+    stop_band,
+)
 
 # %% ../nbs/operators/09_downsample.ipynb #4b9603f5
 COUNTS = ('macs', 'compares', 'exps')
@@ -29,7 +56,8 @@ def count_operations(layer: nn.Module, # made by `make_downsample`
                     ) -> dict: # macs, compares, exps for one image; NaN where the operator does not say
     "What a layer computes for one image."
     count = get_operator(layer.downsample).count
-    if count is None: return {k: float('nan') for k in COUNTS}
+    if count is None:
+        return {k: float('nan') for k in COUNTS}
     counted = count(layer.channels, rows, columns)
     return {k: counted.get(k, 0) for k in COUNTS}
 
@@ -65,11 +93,15 @@ def plot_operators(names: list[str]|None=None, # default: all
     fig = Figure(figsize=(2.1*columns, 1.75*n), layout='constrained')
     for ax, name in zip(fig.subplots(n, columns, sharex=True, sharey=True, squeeze=False).flat, names):
         layer, look = shown_layer(name), looks[name]
-        ax.axvspan(.25, .5, color='0.93'); ax.plot([0, .25, .25, .5], [1, 1, 0, 0], color='0.7', lw=.8)
+        ax.axvspan(.25, .5, color='0.93')
+        ax.plot([0, .25, .25, .5], [1, 1, 0, 0], color='0.7', lw=.8)
         ax.plot(*frequency_gain(layer), color=look.color, lw=1.5)
-        ax.set_title(name, fontsize=8); ax.set(xlim=(0, .5), ylim=(0, 2.1))
-    for ax in fig.axes[len(names):]: ax.set_visible(False)
-    fig.supxlabel('cycles / px', fontsize=9); fig.supylabel('gain', fontsize=9)
+        ax.set_title(name, fontsize=8)
+        ax.set(xlim=(0, .5), ylim=(0, 2.1))
+    for ax in fig.axes[len(names):]:
+        ax.set_visible(False)
+    fig.supxlabel('cycles / px', fontsize=9)
+    fig.supylabel('gain', fontsize=9)
     return fig
 
 # %% ../nbs/operators/09_downsample.ipynb #13267b79
@@ -104,7 +136,8 @@ def unlogged():
         with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter('ignore')
             yield
-    finally: logging.disable(before)
+    finally:
+        logging.disable(before)
 
 # %% ../nbs/operators/09_downsample.ipynb #267f7de4
 def onnx_bytes(model: nn.Module, # in evaluation
@@ -113,11 +146,14 @@ def onnx_bytes(model: nn.Module, # in evaluation
               ) -> bytes: # of the file
     "A model as ONNX."
     buffer, shapes = io.BytesIO(), None
-    if any_batch: example, shapes = torch.cat([example[:1]]*2), ({0: torch.export.Dim('images')},) # PyTorch takes a 1 for fixed
+    if any_batch:
+        example, shapes = torch.cat([example[:1]]*2), ({0: torch.export.Dim('images')},) # PyTorch takes a 1 for fixed
     try:
-        with unlogged(): torch.onnx.export(model, (example,), buffer, dynamo=True, verbose=False, dynamic_shapes=shapes)
+        with unlogged():
+            torch.onnx.export(model, (example,), buffer, dynamo=True, verbose=False, dynamic_shapes=shapes)
     except Exception as e:
-        while e.__cause__ or e.__context__: e = e.__cause__ or e.__context__
+        while e.__cause__ or e.__context__:
+            e = e.__cause__ or e.__context__
         name, reason = getattr(model, 'downsample', type(model).__name__), (str(e).strip() or 'no reason given').splitlines()[0]
         raise RuntimeError(f'{name} cannot be exported to ONNX: {type(e).__name__}: {reason} PyTorch must be able to record the forward pass as one graph of operations that ONNX knows.') from None
     return buffer.getvalue()
@@ -133,10 +169,14 @@ def onnx_difference(data: bytes, # of an ONNX file
     session = onnxruntime.InferenceSession(data, providers=['CPUExecutionProvider'])
     worst = 0.
     for x in inputs:
-        with torch.no_grad(): y = model(x).numpy()
-        try: z = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
-        except Exception as e: raise RuntimeError(f'The exported {type(model).__name__} does not take inputs of shape {tuple(x.shape)}: {str(e).splitlines()[0]} Its forward pass may depend on the number of images.') from None
-        if y.shape != z.shape: return math.inf
+        with torch.no_grad():
+            y = model(x).numpy()
+        try:
+            z = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
+        except Exception as e:
+            raise RuntimeError(f'The exported {type(model).__name__} does not take inputs of shape {tuple(x.shape)}: {str(e).splitlines()[0]} Its forward pass may depend on the number of images.') from None
+        if y.shape != z.shape:
+            return math.inf
         worst = max(worst, float(np.abs(y - z).max()/max(1e-6, np.abs(y).max())))
     return worst
 
@@ -148,15 +188,21 @@ def export_onnx(model: nn.Module, # in evaluation
                 any_batch: bool=False, # True: the file takes any number of such inputs
                ) -> float: # the largest difference seen
     "Write a model as ONNX and prove that it computes the same."
-    try: import onnxruntime, onnxscript # noqa: F401
-    except ImportError as e: raise ImportError(f'ONNX export needs the package {e.name}: pip install "downscalexr[deploy]".') from None
-    if any(m.training for m in model.modules()): raise ValueError('A model is exported in evaluation: call .eval() first.')
+    try:
+        import onnxruntime  # noqa: F401
+        import onnxscript
+    except ImportError as e:
+        raise ImportError(f'ONNX export needs the package {e.name}: pip install "downscalexr[deploy]".') from None
+    if any(m.training for m in model.modules()):
+        raise ValueError('A model is exported in evaluation: call .eval() first.')
     floats = [t for t in (example, *model.parameters(), *model.buffers()) if t.is_floating_point()]
-    if any(t.device.type != 'cpu' or t.dtype != torch.float32 for t in floats): raise ValueError('A model is exported in float32 and from the CPU: call .cpu().float() on it and on the example first.')
+    if any(t.device.type != 'cpu' or t.dtype != torch.float32 for t in floats):
+        raise ValueError('A model is exported in float32 and from the CPU: call .cpu().float() on it and on the example first.')
     data, g = onnx_bytes(model, example, any_batch), torch.Generator().manual_seed(1)
     others = [torch.randn((n, *example.shape[1:]), generator=g) for n in (len(example), *(1, 17)*any_batch)]
     worst = onnx_difference(data, model, [example, *others])
-    if not worst <= tolerance: raise RuntimeError(f'The exported {type(model).__name__} differs by {worst:.1e} of its largest value; nothing was written to {path}.')
+    if not worst <= tolerance:
+        raise RuntimeError(f'The exported {type(model).__name__} differs by {worst:.1e} of its largest value; nothing was written to {path}.')
     atomic_write(path, data)
     return worst
 

@@ -9,6 +9,7 @@ __all__ = ['checked', 'counts', 'rates', 'scores', 'auroc', 'average_precision',
 # %% ../nbs/00_metrics.ipynb #bc24f5ee
 import numpy as np
 from scipy.special import expit, logit, stdtrit
+
 from .core import derive_seed
 
 # %% ../nbs/00_metrics.ipynb #8dbff157
@@ -17,11 +18,15 @@ def checked(labels, # (N,), 0 NORMAL or 1 PNEUMONIA
            ) -> tuple[np.ndarray, np.ndarray]: # labels as bool, logits as float64
     "Labels and logits as arrays, or an error that names what is wrong."
     y, z = np.asarray(labels), np.asarray(logits, dtype=float)
-    if y.ndim != 1 or y.shape != z.shape: raise ValueError(f'labels {y.shape} and logits {z.shape} must be one-dimensional and equally long')
-    if len(y) == 0: raise ValueError('no cases: labels and logits are empty')
-    if not np.isfinite(z).all(): raise ValueError(f'{(~np.isfinite(z)).sum()} of {len(z)} logits are NaN or infinite: the training diverged?')
+    if y.ndim != 1 or y.shape != z.shape:
+        raise ValueError(f'labels {y.shape} and logits {z.shape} must be one-dimensional and equally long')
+    if len(y) == 0:
+        raise ValueError('no cases: labels and logits are empty')
+    if not np.isfinite(z).all():
+        raise ValueError(f'{(~np.isfinite(z)).sum()} of {len(z)} logits are NaN or infinite: the training diverged?')
     wrong = y[~np.isin(y, (0, 1))]
-    if len(wrong): raise ValueError(f'labels must be 0 or 1, got {wrong[0]!r}')
+    if len(wrong):
+        raise ValueError(f'labels must be 0 or 1, got {wrong[0]!r}')
     return y.astype(bool), z
 
 # %% ../nbs/00_metrics.ipynb #ce276587
@@ -32,7 +37,8 @@ def counts(labels, # (N,), 0 or 1
           ) -> tuple: # tp, fp, tn, fn: each (B,), or a number without weights
     "True and false positives and negatives."
     y, z = checked(labels, logits)
-    if not 0 < threshold < 1: raise ValueError(f'threshold {threshold} is not a probability strictly between 0 and 1')
+    if not 0 < threshold < 1:
+        raise ValueError(f'threshold {threshold} is not a probability strictly between 0 and 1')
     called = z >= logit(threshold)
     w = np.ones(len(y), int) if weights is None else np.asarray(weights)
     return tuple(w @ cell for cell in (called & y, called & ~y, ~called & ~y, ~called & y))
@@ -105,7 +111,8 @@ def youden_threshold(labels, # (N,), 0 or 1, of validation images
                     ) -> float: # a probability strictly between 0 and 1
     "The probability threshold with the largest sensitivity + specificity - 1; of equals the lowest."
     neg, pos = (c[0].astype(int) for c in _by_score(labels, logits))
-    if not neg.sum() or not pos.sum(): raise ValueError(f'a threshold needs both classes, got {neg.sum()} normal and {pos.sum()} pneumonia cases')
+    if not neg.sum() or not pos.sum():
+        raise ValueError(f'a threshold needs both classes, got {neg.sum()} normal and {pos.sum()} pneumonia cases')
     tp, fp = (c[::-1].cumsum()[::-1] for c in (pos, neg)) # called positive when cutting just below each score
     best = np.argmax(tp*neg.sum() - fp*pos.sum()) # argmax takes the first, i.e. lowest
     distinct = np.unique(np.asarray(logits, dtype=float))
@@ -138,8 +145,10 @@ def seed_interval(values, # (S,), one per seed
                  ) -> tuple[float, float, float]: # mean, low, high; the bounds are NaN for one seed
     "Student's t interval for the mean over seeds."
     v = np.asarray(values, dtype=float)
-    if v.ndim != 1 or len(v) == 0: raise ValueError(f'need one value per seed, got shape {v.shape}')
-    if len(v) == 1: return float(v[0]), np.nan, np.nan
+    if v.ndim != 1 or len(v) == 0:
+        raise ValueError(f'need one value per seed, got shape {v.shape}')
+    if len(v) == 1:
+        return float(v[0]), np.nan, np.nan
     half = stdtrit(len(v) - 1, (1 + confidence)/2)*v.std(ddof=1)/np.sqrt(len(v))
     return float(v.mean()), float(v.mean() - half), float(v.mean() + half)
 
@@ -169,9 +178,12 @@ def value_range(statistic, # auroc, average_precision, one from `rate`, or anoth
                 labels, # (N,), 0 or 1
                ) -> tuple[float, float]: # smallest and largest value; infinite where nothing is known
     "What a statistic can be on these images: a share is in [0, 1], a count at most the images of its class."
-    if statistic in (auroc, average_precision): return 0., 1.
-    if not hasattr(statistic, 'of_class'): return -np.inf, np.inf
-    if statistic.of_class is None: return 0., 1.
+    if statistic in (auroc, average_precision):
+        return 0., 1.
+    if not hasattr(statistic, 'of_class'):
+        return -np.inf, np.inf
+    if statistic.of_class is None:
+        return 0., 1.
     return 0., float((np.asarray(labels) == statistic.of_class).sum())
 
 def cluster_bootstrap(labels, # (N,), 0 or 1
@@ -183,7 +195,8 @@ def cluster_bootstrap(labels, # (N,), 0 or 1
                       confidence: float=0.95, # share of the resamples between the bounds
                      ) -> tuple[float, float]: # low, high
     "Percentile interval over patients and, where there are several, seeds; it never leaves the range of its statistic."
-    if len(patients) != len(labels): raise ValueError(f'{len(patients)} patients for {len(labels)} labels')
+    if len(patients) != len(labels):
+        raise ValueError(f'{len(patients)} patients for {len(labels)} labels')
     images, t = _resamples(patients, len(np.atleast_2d(logits)), n_boot, seed)
     low, high = _percentiles(_per_seed(labels, logits, statistic, images), t, confidence)
     smallest, largest = value_range(statistic, labels)
@@ -196,11 +209,14 @@ def rate(name: str, # accuracy, f1, precision, recall, specificity, tp, fp, tn o
          threshold: float=0.5, # probability from which a case is called positive
         ): # a function of labels, logits and weights
     "A statistic for the bootstrap: one rate or count at one threshold."
-    if name not in _cells and name not in rates(1, 1, 1, 1): raise ValueError(f'{name!r} is none of {[*rates(1, 1, 1, 1), *_cells]}')
+    if name not in _cells and name not in rates(1, 1, 1, 1):
+        raise ValueError(f'{name!r} is none of {[*rates(1, 1, 1, 1), *_cells]}')
     def statistic(labels, logits, weights=None):
         found = dict(zip(_cells, counts(labels, logits, threshold, weights)))
-        if name not in _cells: return rates(**found)[name]
-        if weights is None: return found[name]
+        if name not in _cells:
+            return rates(**found)[name]
+        if weights is None:
+            return found[name]
         share = rates(**found)['recall' if _cells[name] else 'specificity']
         return (share if name in ('tp', 'tn') else 1 - share)*(np.asarray(labels) == _cells[name]).sum()
     statistic.of_class = _cells.get(name) # None for a share
@@ -217,8 +233,10 @@ def paired_difference(labels, # (N,), 0 or 1
                       confidence: float=0.95, # share of the resamples between the bounds
                      ) -> tuple[float, float]: # low, high of A minus B
     "Percentile interval of a difference, paired by patient and by seed."
-    if np.shape(logits_a) != np.shape(logits_b): raise ValueError(f'A has logits {np.shape(logits_a)}, B {np.shape(logits_b)}: compare the same images and seeds')
-    if len(patients) != len(labels): raise ValueError(f'{len(patients)} patients for {len(labels)} labels')
+    if np.shape(logits_a) != np.shape(logits_b):
+        raise ValueError(f'A has logits {np.shape(logits_a)}, B {np.shape(logits_b)}: compare the same images and seeds')
+    if len(patients) != len(labels):
+        raise ValueError(f'{len(patients)} patients for {len(labels)} labels')
     images, t = _resamples(patients, len(np.atleast_2d(logits_a)), n_boot, seed)
     a, b = (_per_seed(labels, z, statistic, images) for z in (logits_a, logits_b))
     low, high = _percentiles(a - b, t, confidence)

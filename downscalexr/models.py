@@ -10,12 +10,16 @@ __all__ = ['CONTROLS', 'draw_weights', 'check_model', 'scaled', 'n_parameters', 
 # %% ../nbs/02_models.ipynb #a62968e2
 import itertools
 from functools import lru_cache
-import numpy as np, pandas as pd, torch
+
+import numpy as np
+import pandas as pd
+import torch
 from matplotlib.figure import Figure
 from torch import nn
-from .networks.backbones import ARCHS, DownPair
+
 from .core import derive_seed, looks
 from .downsample import count_operations, get_operator, operators
+from .networks.backbones import ARCHS, DownPair
 
 # %% ../nbs/02_models.ipynb #3a40c440
 def draw_weights(model: nn.Module, # any model
@@ -39,11 +43,15 @@ def check_model(downsample: str, # one of `operators()`
                 control: str|None='', # one of `CONTROLS`
                ):
     "Refuse a network that cannot be built."
-    if arch not in ARCHS: raise ValueError(f'Unknown arch {arch!r}. Valid: {", ".join(ARCHS)}.')
+    if arch not in ARCHS:
+        raise ValueError(f'Unknown arch {arch!r}. Valid: {", ".join(ARCHS)}.')
     get_operator(downsample)
-    if image_size < ARCHS[arch].smallest: raise ValueError(f'image_size {image_size} is too small for {arch}: its halvings need {ARCHS[arch].smallest} px or more.')
-    if not .1 <= width <= 16: raise ValueError(f'width must be between 0.1 and 16, got {width}.')
-    if (control or '') not in CONTROLS: raise ValueError(f'Unknown control {control!r}. Valid: param, mac, or empty for none.')
+    if image_size < ARCHS[arch].smallest:
+        raise ValueError(f'image_size {image_size} is too small for {arch}: its halvings need {ARCHS[arch].smallest} px or more.')
+    if not .1 <= width <= 16:
+        raise ValueError(f'width must be between 0.1 and 16, got {width}.')
+    if (control or '') not in CONTROLS:
+        raise ValueError(f'Unknown control {control!r}. Valid: param, mac, or empty for none.')
 
 # %% ../nbs/02_models.ipynb #4d50c33d
 def scaled(arch: str, # one of `ARCHS`
@@ -69,8 +77,10 @@ def layer_operations(layer: nn.Module, # any
     if isinstance(layer, DownPair):
         second = layer_operations(layer.shortcut, y[1]) if layer.shortcut is not None else layer.main.sample_macs(*y[1].shape[1:])
         return layer_operations(layer.main, y[0]) + second
-    if isinstance(layer, nn.Conv2d): return y[0].numel()*layer.weight[0].numel()
-    if isinstance(layer, nn.Linear): return y[0].numel()*layer.in_features
+    if isinstance(layer, nn.Conv2d):
+        return y[0].numel()*layer.weight[0].numel()
+    if isinstance(layer, nn.Linear):
+        return y[0].numel()*layer.in_features
     return sum(count_operations(layer, *y.shape[-2:]).values()) if hasattr(layer, 'downsample') else 0
 
 def units(model: nn.Module, # any of ours
@@ -78,7 +88,8 @@ def units(model: nn.Module, # any of ours
          ) -> list[tuple[str, nn.Module]]: # layers that are counted as one
     "Leaf layers, and operators as wholes where they say what they cost."
     whole = isinstance(model, DownPair) or hasattr(model, 'downsample') and get_operator(model.downsample).count
-    if whole or not list(model.children()): return [(prefix, model)]
+    if whole or not list(model.children()):
+        return [(prefix, model)]
     return [u for name, child in model.named_children() for u in units(child, f'{prefix}.{name}'.lstrip('.'))]
 
 # %% ../nbs/02_models.ipynb #85f0652f
@@ -91,13 +102,16 @@ def walk(model: nn.Module, # any of ours
     def note(name):
         def hook(layer, _, y): rows.append((name, layer, tuple((y[0] if isinstance(y, tuple) else y).shape[1:]), layer_operations(layer, y)))
         return hook
-    for name, layer in units(model): hooks.append(layer.register_forward_hook(note(name)))
+    for name, layer in units(model):
+        hooks.append(layer.register_forward_hook(note(name)))
     was = model.training
     try:
-        with torch.no_grad(): model.eval()(torch.zeros(1, 1, image_size, image_size, device=device))
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, 1, image_size, image_size, device=device))
     finally:
         model.train(was)
-        for h in hooks: h.remove()
+        for h in hooks:
+            h.remove()
     return rows
 
 def macs(model: nn.Module, # any with an (N, 1, H, W) input
@@ -110,7 +124,8 @@ def macs(model: nn.Module, # any with an (N, 1, H, W) input
 # %% ../nbs/02_models.ipynb #44525af9
 def budget(downsample: str, arch: str, image_size: int, channels: tuple, control: str) -> int:
     "Parameters or multiply-adds of a network, without making its weights."
-    with torch.device('meta'): model = ARCHS[arch](downsample, image_size, channels)
+    with torch.device('meta'):
+        model = ARCHS[arch](downsample, image_size, channels)
     return n_parameters(model) if control == 'param' else macs(model, image_size)
 
 def nudged(cost, target: int, channels: tuple) -> list[tuple]:
@@ -120,7 +135,8 @@ def nudged(cost, target: int, channels: tuple) -> list[tuple]:
         change = lambda k: tuple(v + k*(i == j) for j, v in enumerate(channels))
         each = cost(change(1)) - cost(channels)
         k = round((target - cost(channels))/each) if each else 0
-        if k and max(1, c/2) <= c + k <= max(2*c, c + 2): found.append(change(k))
+        if k and max(1, c/2) <= c + k <= max(2*c, c + 2):
+            found.append(change(k))
     return found
 
 def mixtures(low: tuple, high: tuple) -> list[tuple]:
@@ -132,8 +148,10 @@ def bisected(downsample: str, arch: str, image_size: int, width: float, control:
     low, high = width/16, width*16
     for _ in range(14):
         middle = (low*high)**.5
-        if budget(downsample, arch, image_size, scaled(arch, middle), control) < target: low = middle
-        else: high = middle
+        if budget(downsample, arch, image_size, scaled(arch, middle), control) < target:
+            low = middle
+        else:
+            high = middle
     return [scaled(arch, low), scaled(arch, high)]
 
 # %% ../nbs/02_models.ipynb #6c8dafef
@@ -151,10 +169,12 @@ def matched_channels(downsample: str, # one of `operators()`
     low, high = bisected(downsample, arch, image_size, width, control, target)
     near = sorted([scaled(arch, width), low, high], key=off)
     for wider in (lambda: near, lambda: mixtures(low, high), lambda: near[:20]):
-        if off(near[0]) < .003: return near[0]
+        if off(near[0]) < .003:
+            return near[0]
         near = sorted({*near, *(n for c in wider() for n in nudged(cost, target, c))}, key=off)
     best = near[0]
-    if off(best) > .01: raise ValueError(f'{arch} with {downsample} cannot meet the {control} budget at width {width} ({off(best):.1%} off). Use a larger width.')
+    if off(best) > .01:
+        raise ValueError(f'{arch} with {downsample} cannot meet the {control} budget at width {width} ({off(best):.1%} off). Use a larger width.')
     return best
 
 # %% ../nbs/02_models.ipynb #b84fa802
@@ -201,7 +221,8 @@ def plot_architecture(downsample: str='maxpool', # one of `operators()`
                       image_size: int=128, # pixels on each side
                      ) -> Figure:
     "The network as a row of maps."
-    with torch.device('meta'): model = ARCHS[arch](downsample, image_size)
+    with torch.device('meta'):
+        model = ARCHS[arch](downsample, image_size)
     drawn = [(layer, shape) for name, layer, shape, _ in walk(model, image_size) if isinstance(layer, (nn.Conv2d, nn.Linear, nn.AdaptiveAvgPool2d)) or hasattr(layer, 'downsample')]
     fig = Figure(figsize=(11, 2.6), layout='constrained')
     ax, x = fig.subplots(), .6
@@ -212,7 +233,8 @@ def plot_architecture(downsample: str='maxpool', # one of `operators()`
         ax.bar(x + width/2, height, width, bottom=-height/2, color=color, edgecolor='white', lw=.5)
         ax.text(x + width/2, -height/2 - .25, f'{shape[0]}' + (f'\n{shape[1]}²' if len(shape) > 1 else ''), ha='center', va='top', fontsize=5.5 if len(drawn) > 25 else 7)
         x += width + (.18 if len(drawn) < 25 else .1)
-    ax.set(xlim=(0, x + .4), ylim=(-np.log2(image_size)/2 - 2.2, np.log2(image_size)/2 + .6)); ax.axis('off')
+    ax.set(xlim=(0, x + .4), ylim=(-np.log2(image_size)/2 - 2.2, np.log2(image_size)/2 + .6))
+    ax.axis('off')
     ax.set_title(f'{arch}, {image_size} px, {looks[downsample].label} (coloured); blue: convolutions, orange: linear layers; channels and map size below', fontsize=9)
     return fig
 
@@ -231,13 +253,18 @@ def plot_feature_maps(image: torch.Tensor, # float32 (1, 1, H, W), normalised
     for j, name in enumerate(names):
         x, model = image, build_model(name, arch, image.shape[-1], seed=seed).eval()
         for layer_name, layer in model.features.named_children():
-            with torch.no_grad(): x = layer(x)
-            if layer_name not in blocks: continue
+            with torch.no_grad():
+                x = layer(x)
+            if layer_name not in blocks:
+                continue
             k = channel.setdefault(layer_name, int(x[0].std((1, 2)).argmax())) # the same channel for all operators
             ax = axes[blocks.index(layer_name), j]
-            ax.imshow(x[0, k], cmap='gray'); ax.set(xticks=[], yticks=[])
-    for j, name in enumerate(names): axes[0, j].set_title(name, fontsize=6.5, rotation=35, ha='left')
-    for i, name in enumerate(blocks): axes[i, 0].set_ylabel(name, fontsize=7)
+            ax.imshow(x[0, k], cmap='gray')
+            ax.set(xticks=[], yticks=[])
+    for j, name in enumerate(names):
+        axes[0, j].set_title(name, fontsize=6.5, rotation=35, ha='left')
+    for i, name in enumerate(blocks):
+        axes[i, 0].set_ylabel(name, fontsize=7)
     return fig
 
 # %% ../nbs/02_models.ipynb #4cd1c045
@@ -247,12 +274,15 @@ def plot_weight(sizes: tuple=(64, 128, 224, 320), # pixels on each side
     fig = Figure(figsize=(7, 2.6), layout='constrained')
     ax, names = fig.subplots(), []
     for i, (arch, size) in enumerate([*(('lenet', s) for s in sizes), ('compact', sizes[-1])]):
-        with torch.device('meta'): model = ARCHS[arch]('maxpool', size)
+        with torch.device('meta'):
+            model = ARCHS[arch]('maxpool', size)
         table = layer_table(model, size)
         first = table.parameters[table.layer == 'head.fc1'].sum()
         ax.barh(i, first, color='0.6', label='first linear layer' if i == 0 else None)
         ax.barh(i, table.parameters.sum() - first, left=first, color='#D55E00', label='everything else' if i == 0 else None)
         ax.text(table.parameters.sum()*1.01, i, f' {table.parameters.sum():,}', va='center', fontsize=8)
         names.append(f'{arch}, {size} px' if arch == 'lenet' else f'{arch}, any size')
-    ax.set(yticks=range(len(names)), yticklabels=names, xlabel='parameters', xlim=(0, 1.45e7)); ax.legend(frameon=False, loc='center right'); ax.invert_yaxis()
+    ax.set(yticks=range(len(names)), yticklabels=names, xlabel='parameters', xlim=(0, 1.45e7))
+    ax.legend(frameon=False, loc='center right')
+    ax.invert_yaxis()
     return fig

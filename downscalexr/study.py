@@ -12,26 +12,75 @@ __all__ = ['ENTRIES', 'START_S', 'ALIKE', 'COMMANDS', 'announce', 'studies_folde
            'check_size', 'start', 'status', 'main']
 
 # %% ../nbs/sweeps/07_study.ipynb #966b38c8
-import argparse, os, re, shlex, signal, statistics, sys, time
+import argparse
+import os
+import re
+import shlex
+import signal
+import statistics
+import sys
+import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from math import ceil
 from pathlib import Path
-import numpy as np, pandas as pd, torch
+
+import numpy as np
+import pandas as pd
+import torch
 from distributed import Client
 from filelock import FileLock, Timeout
-from .kernels.build import trouble
+
 from .common.console import entry_point, real_number, some_text, system_error, whole_number
-from .core import Damaged, checkout, code_version, home, read_json, shown, usable_cores, write_json
-from .data import Split, Splits
-from .sweeps.engine import SchedulerLost, cluster_security, connected, job_gib, local_cluster, n_workers, quiet, run_jobs, slurm_cluster, slurm_options
 from .common.files import clear_drafts, set_aside
 from .common.folders import contents, is_checkpoint, plain_name, remove_run
-from .sweeps.grid import AXES, MANY, MOST, MOST_SEEDS, cells, check_cell, check_name, images_of, load_spec, make_jobs, n_cells, override, presets, read_images
-from .sweeps.jobs import HOURS, LIMIT, attempts, damage, execute, failure, job_folder, judged, mend_notes, one_line, state
+from .core import Damaged, checkout, code_version, home, read_json, shown, usable_cores, write_json
+from .data import Split, Splits
+from .images.sources import nature
+from .kernels.build import trouble
 from .models import build_model
 from .runs.runfiles import folder_key, is_finished
-from .images.sources import nature
+from downscalexr.sweeps.engine import (
+    SchedulerLost,
+    cluster_security,
+    connected,
+    job_gib,
+    local_cluster,
+    n_workers,
+    quiet,
+    run_jobs,
+    slurm_cluster,
+    slurm_options,
+)
+from downscalexr.sweeps.grid import (
+    AXES,
+    MANY,
+    MOST,
+    MOST_SEEDS,
+    cells,
+    check_cell,
+    check_name,
+    images_of,
+    load_spec,
+    make_jobs,
+    n_cells,
+    override,
+    presets,
+    read_images,
+)
+from downscalexr.sweeps.jobs import (
+    HOURS,
+    LIMIT,
+    attempts,
+    damage,
+    execute,
+    failure,
+    job_folder,
+    judged,
+    mend_notes,
+    one_line,
+    state,
+)
 from .train import TrainConfig, Training, train_epoch
 
 # %% ../nbs/sweeps/07_study.ipynb #0a24d715
@@ -61,10 +110,13 @@ def record_path(name: str, # of a study
 def job_fault(job, # an entry of a record
              ) -> str: # what is wrong with it; '' for nothing
     "Check what a record says of a job."
-    if not isinstance(job, dict): return f'is a {type(job).__name__}'
+    if not isinstance(job, dict):
+        return f'is a {type(job).__name__}'
     for k, kind in ENTRIES.items():
-        if not isinstance(job.get(k), kind): return f'has no {k}'
-    if not plain_name(job['name']): return f'has the name {job["name"][:60]!r}, which is no folder of a run'
+        if not isinstance(job.get(k), kind):
+            return f'has no {k}'
+    if not plain_name(job['name']):
+        return f'has the name {job["name"][:60]!r}, which is no folder of a run'
     return '' if re.fullmatch('[0-9a-f]{64}', job['key']) else f'has the key {job["key"][:20]!r}'
 
 def read_record(path: Path, # from `record_path`
@@ -72,11 +124,14 @@ def read_record(path: Path, # from `record_path`
     "Read back what belongs to a study; what is damaged is named."
     remedy = f'The command that began the study writes it anew (with --name {path.stem}); no run is lost.'
     record = read_json(path, ('name', 'about', 'grid', 'exclude', 'jobs'), remedy=remedy)
-    if record['name'] != path.stem: raise Damaged(path, f'it is of a study {str(record["name"])[:60]!r}', remedy)
+    if record['name'] != path.stem:
+        raise Damaged(path, f'it is of a study {str(record["name"])[:60]!r}', remedy)
     for k, kind in dict(about=str, grid=dict, exclude=list, jobs=list).items():
-        if not isinstance(record[k], kind): raise Damaged(path, f'its {k} is a {type(record[k]).__name__}', remedy)
+        if not isinstance(record[k], kind):
+            raise Damaged(path, f'its {k} is a {type(record[k]).__name__}', remedy)
     for number, job in enumerate(record['jobs'], 1):
-        if wrong := job_fault(job): raise Damaged(path, f'job {number} {wrong}', remedy)
+        if wrong := job_fault(job):
+            raise Damaged(path, f'job {number} {wrong}', remedy)
     return record
 
 # %% ../nbs/sweeps/07_study.ipynb #1433b042
@@ -86,15 +141,19 @@ def filing(): # holds the lock of the records
     studies_folder().mkdir(parents=True, exist_ok=True)
     with FileLock(str(studies_folder()/'.lock'), timeout=60):
         clear_drafts(studies_folder())
-        for draft in (home()/'runs').glob('.study.json.*.draft'): draft.unlink(missing_ok=True)
+        for draft in (home()/'runs').glob('.study.json.*.draft'):
+            draft.unlink(missing_ok=True)
         yield
 
 def earlier(path: Path, # of a record
            ) -> tuple[dict, str]: # (configuration → job of the record there was, what to say)
     "What a study had before; a damaged record is set aside."
-    if not os.path.lexists(path): return {}, ''
-    try: return {str(j['config']): j for j in read_record(path)['jobs']}, ''
-    except Damaged as e: return {}, f'{shown(path)} was damaged ({e.what}): set aside as {set_aside(path).name} and written anew.'
+    if not os.path.lexists(path):
+        return {}, ''
+    try:
+        return {str(j['config']): j for j in read_record(path)['jobs']}, ''
+    except Damaged as e:
+        return {}, f'{shown(path)} was damaged ({e.what}): set aside as {set_aside(path).name} and written anew.'
 
 # %% ../nbs/sweeps/07_study.ipynb #9a8d9f30
 def file_record(spec: dict, # from `grid.override`
@@ -108,8 +167,10 @@ def file_record(spec: dict, # from `grid.override`
         if (gone := old.keys() - new.keys()) and not replace:
             example = next(old[g]['name'] for g in old if g in gone)
             raise ValueError(f'The study {spec["name"]!r} exists and has {len(gone)} runs that are not among these {len(new)}, e.g. {example}. Give this one a --name of its own, or --replace that list (no run is deleted).')
-        if old and (more := new.keys() - old.keys()): said = f'The study {spec["name"]!r} grows from {len(old)} to {len(new)} runs.'
-        if anew := sum(old[k]['key'] != new[k]['key'] for k in old.keys() & new.keys()): said += f' Code or images have changed since: {anew} of its runs are trained anew.'
+        if old and (more := new.keys() - old.keys()):
+            said = f'The study {spec["name"]!r} grows from {len(old)} to {len(new)} runs.'
+        if anew := sum(old[k]['key'] != new[k]['key'] for k in old.keys() & new.keys()):
+            said += f' Code or images have changed since: {anew} of its runs are trained anew.'
         write_json(path, dict(spec, code=code_version(), jobs=jobs))
     return said.strip()
 
@@ -121,7 +182,8 @@ def file_state(name: str, # of the study
     "Tell the report which runs there are."
     done, path = [j['name'] for j in jobs if state(j) == 'done'], home()/'runs'/'study.json'
     with filing():
-        if path.is_dir(): set_aside(path)
+        if path.is_dir():
+            set_aside(path)
         write_json(path, dict(study=name, runs=done, failed=failed))
     return done
 
@@ -142,7 +204,8 @@ def known_steps() -> dict[tuple, float]: # alike → seconds per step
             r = read_json(path)
             n = sum(sum(r['data']['counts'][s].values()) for s in ('train', 'val'))
             step = r['seconds']/r['epochs_run']/ceil(n/r['config']['batch_size'])
-            if step > 0: found.setdefault(alike(r['config']), []).append(step)
+            if step > 0:
+                found.setdefault(alike(r['config']), []).append(step)
     return {k: statistics.median(v) for k, v in found.items()}
 
 def time_step(cfg: TrainConfig, # of a run
@@ -164,8 +227,10 @@ def time_step(cfg: TrainConfig, # of a run
 @contextmanager
 def _stderr(file): # for progress bars nobody should see
     kept, sys.stderr = sys.stderr, file
-    try: yield
-    finally: sys.stderr = kept
+    try:
+        yield
+    finally:
+        sys.stderr = kept
 
 # %% ../nbs/sweeps/07_study.ipynb #f52af8ae
 def run_seconds(cfg: TrainConfig, # of a run
@@ -174,7 +239,8 @@ def run_seconds(cfg: TrainConfig, # of a run
                ) -> float: # seconds
     "An upper bound for one run."
     n = {s: sum(splits.counts()[s].values()) for s in ('train', 'val')}
-    if cfg.limit: n = {s: min(v, cfg.limit) for s, v in n.items()}
+    if cfg.limit:
+        n = {s: min(v, cfg.limit) for s, v in n.items()}
     return START_S + cfg.epochs*step*ceil((n['train']*cfg.train_fraction + n['val'])/cfg.batch_size)
 
 # %% ../nbs/sweeps/07_study.ipynb #1553f1a7
@@ -184,7 +250,8 @@ def estimate(todo: list[TrainConfig], # runs
     "How long each run may take."
     known, times = known_steps(), []
     for c in todo:
-        if (key := alike(vars(c))) not in known: known[key] = time_step(c)
+        if (key := alike(vars(c))) not in known:
+            known[key] = time_step(c)
         times.append(run_seconds(c, images[images_of(c)], known[key]))
     return times
 
@@ -193,7 +260,8 @@ def clock(seconds: float, # a duration
          ) -> str: # e.g. '45 s', '12 min', '3.4 h', '2.1 days'
     "A duration for people."
     for unit, size in (('days', 86400), ('h', 3600), ('min', 60)):
-        if seconds >= 1.5*size: return f'{seconds/size:.1f} {unit}'
+        if seconds >= 1.5*size:
+            return f'{seconds/size:.1f} {unit}'
     return f'{seconds:.0f} s'
 
 def dry_run(jobs: list[dict], # from `grid.make_jobs`
@@ -245,8 +313,10 @@ def parse(args: list[str]|None=None, # words of the command; default: those of t
     if command == 'clean':
         p.add_argument('--results', action='store_true', help='delete finished runs too')
         p.add_argument('--yes', action='store_true', help='do not ask')
-    elif command != 'status': engine_flags(p)
-    if command == 'run': run_flags(p)
+    elif command != 'status':
+        engine_flags(p)
+    if command == 'run':
+        run_flags(p)
     a = p.parse_args(words)
     a.command, a.study = command, a.study or ''
     return a
@@ -268,7 +338,8 @@ def chosen(a: argparse.Namespace, # of the command `run`
           ) -> dict: # a specification, from `grid.override`
     "The study that was asked for."
     flags = {k: v for k, v in vars(a).items() if k in (*AXES, 'seeds')}
-    if 'source' in flags: flags['source'] = [str(Path(s).resolve()) if Path(s).is_dir() else s for s in flags['source']]
+    if 'source' in flags:
+        flags['source'] = [str(Path(s).resolve()) if Path(s).is_dir() else s for s in flags['source']]
     return override(load_spec(a.study) if a.study else {}, flags, a.name or '')
 
 # %% ../nbs/sweeps/07_study.ipynb #f132c6e7
@@ -283,7 +354,8 @@ def slurm_wishes(jobs: list[dict], # from `grid.make_jobs`
 def local_warnings(jobs: list[dict], # from `grid.make_jobs`
                   ) -> str: # '' for nothing
     "What is said in a terminal before runs on this machine begin, since each run says it in its notebook alone."
-    if any(j['config']['device'] == 'cuda' for j in jobs) and not torch.cuda.is_available(): raise ValueError('device is cuda, but PyTorch sees no GPU on this machine. Use cpu or auto, or a cluster with GPUs (--scheduler, --slurm --slurm-gpu).')
+    if any(j['config']['device'] == 'cuda' for j in jobs) and not torch.cuda.is_available():
+        raise ValueError('device is cuda, but PyTorch sees no GPU on this machine. Use cpu or auto, or a cluster with GPUs (--scheduler, --slurm --slurm-gpu).')
     on_cpu = [j for j in jobs if j['config'].get('kernels', True) and not torch.cuda.is_available()]
     return trouble() if on_cpu else ''
 
@@ -296,14 +368,18 @@ def open_client(jobs: list[dict], # from `grid.make_jobs`
     security = cluster_security(a.tls_ca, a.tls_cert, a.tls_key)
     if a.scheduler:
         quiet(home()/'runs'/'study.log')
-        with connected(a.scheduler, security) as client: yield client
+        with connected(a.scheduler, security) as client:
+            yield client
         return
-    if a.slurm: cluster = slurm_cluster(a.jobs or 1, slurm_wishes(jobs, a), a.interface, security)
+    if a.slurm:
+        cluster = slurm_cluster(a.jobs or 1, slurm_wishes(jobs, a), a.interface, security)
     else:
-        if said := local_warnings(jobs): print(f'WARNING: {said}', flush=True)
+        if said := local_warnings(jobs):
+            print(f'WARNING: {said}', flush=True)
         cluster = local_cluster(jobs, a.jobs, a.dashboard)
     with cluster as c, Client(c, set_as_default=False) as client:
-        if a.dashboard: print(f'Dashboard: {c.dashboard_link}', flush=True)
+        if a.dashboard:
+            print(f'Dashboard: {c.dashboard_link}', flush=True)
         yield client
 
 # %% ../nbs/sweeps/07_study.ipynb #53115a2c
@@ -312,10 +388,15 @@ def first_driver(name: str, # of the study
                 ): # yields False where another driver works on it
     "Be the first driver of a study, or learn that one is there."
     lock = FileLock(str(record_path(name).with_name(f'.{name}.lock')), timeout=0)
-    try: lock.acquire()
-    except Timeout: yield False; return
-    try: yield True
-    finally: lock.release()
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 # %% ../nbs/sweeps/07_study.ipynb #08ff8e50
 def mended(jobs: list[dict], # finished ones
@@ -323,7 +404,8 @@ def mended(jobs: list[dict], # finished ones
     "Set damaged notes of finished runs aside, where nobody is at work in them; what was finished stays so."
     said = []
     for j in (j for j in jobs if damage(j)):
-        with suppress(OSError), FileLock(str(job_folder(j)/'.job.lock'), timeout=0): said += [f'{line.rstrip(".")}: set aside and made anew.' for line in mend_notes(j, job_folder(j))]
+        with suppress(OSError), FileLock(str(job_folder(j)/'.job.lock'), timeout=0):
+            said += [f'{line.rstrip(".")}: set aside and made anew.' for line in mend_notes(j, job_folder(j))]
     return said
 
 # %% ../nbs/sweeps/07_study.ipynb #fe2f6a07
@@ -336,19 +418,24 @@ def run_study(spec: dict, # name, about, grid, exclude
     images = read_images(todo)
     print('\n'.join(announce(s) for s in images.values()), flush=True)
     jobs = make_jobs(todo, images)
-    if said := file_record(spec, jobs, getattr(a, 'replace', False)): print(said)
+    if said := file_record(spec, jobs, getattr(a, 'replace', False)):
+        print(said)
     states = {j['name']: judged(j, a.attempts) for j in jobs}
-    for line in mended([j for j in jobs if states[j['name']][0] == 'done']): print(line)
+    for line in mended([j for j in jobs if states[j['name']][0] == 'done']):
+        print(line)
     left = [j for j in jobs if states[j['name']][0] in ('waiting', 'running') and (only is None or j['name'] in only)]
     failed = {name: why for name, (now, why) in states.items() if now == 'failed'}
     done = [now for now, why in states.values()].count('done')
     print(f'Study {spec["name"]}: {len(jobs)} runs: {done} finished before, {len(left)} to do.' + f' {len(failed)} failed before ({typed("downscalexr_study retry-failed " + spec["name"])} tries them again).'*bool(failed), flush=True)
     try:
         with first_driver(spec['name']) as first:
-            if not first: print('Another driver works on this study; this one begins at the end of the list.', flush=True)
+            if not first:
+                print('Another driver works on this study; this one begins at the end of the list.', flush=True)
             if left:
-                with open_client(left, a) as client: failed |= run_jobs(left if first else left[::-1], client, partial(execute, limit=a.attempts, hours=a.job_hours), limit=a.attempts)
-    finally: finished = file_state(spec['name'], jobs, failed)
+                with open_client(left, a) as client:
+                    failed |= run_jobs(left if first else left[::-1], client, partial(execute, limit=a.attempts, hours=a.job_hours), limit=a.attempts)
+    finally:
+        finished = file_state(spec['name'], jobs, failed)
     return finished, failed
 
 # %% ../nbs/sweeps/07_study.ipynb #9ea1faa8
@@ -360,8 +447,10 @@ def told_to_stop(): # turns SIGTERM into an exception, as Ctrl-C is one
     "Let SIGTERM end the driver in good order."
     def raise_(number, frame): raise Interrupted(128 + number)
     before = signal.signal(signal.SIGTERM, raise_)
-    try: yield
-    finally: signal.signal(signal.SIGTERM, before)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 # %% ../nbs/sweeps/07_study.ipynb #9feeb032
 def typed(command: str, # with its words
@@ -390,14 +479,16 @@ def drive(spec: dict, # name, about, grid, exclude
     "Run a study and say how it ended."
     again = typed(f'downscalexr_study resume {spec["name"]}')
     try:
-        with told_to_stop(): done, failed = run_study(spec, todo, a, only)
+        with told_to_stop():
+            done, failed = run_study(spec, todo, a, only)
     except (KeyboardInterrupt, Interrupted) as e:
         print(f'\nStopped. Finished runs stay, the others keep their last checkpoint. Go on with\n  {again}', flush=True)
         return getattr(e, 'code', 130)
     except SchedulerLost:
         print(f'\nThe scheduler{f" at {a.scheduler}" if a.scheduler else ""} does not answer. Nothing is lost: start it again (and its workers, if they are gone), then\n  {again}' + cluster_words(a), flush=True)
         return 1
-    for name, error in failed.items(): print(failure_lines(name, error))
+    for name, error in failed.items():
+        print(failure_lines(name, error))
     print(f'{len(done)} runs finished, {len(failed)} failed. Each has its own folder in {home()/"runs"}.')
     return int(bool(failed))
 
@@ -411,9 +502,12 @@ def records(name: str='', # of a study; empty: the latest
     "Read back what belongs to a study."
     have, last = studies(), home()/'runs'/'study.json'
     known = f'Known in {home()/"runs"}: {", ".join(have) or "none"}.'
-    if not name and os.path.lexists(last): name = read_json(last, ('study',), remedy=f'Name the study, or run it again, which writes that file anew. {known}')['study']
-    if not name: raise ValueError(f'No study was run yet. {known} DOWNSCALEXR_HOME says where runs are.')
-    if name not in have: raise ValueError(f'There is no study {str(name)[:100]!r}. {known} DOWNSCALEXR_HOME says where runs are.')
+    if not name and os.path.lexists(last):
+        name = read_json(last, ('study',), remedy=f'Name the study, or run it again, which writes that file anew. {known}')['study']
+    if not name:
+        raise ValueError(f'No study was run yet. {known} DOWNSCALEXR_HOME says where runs are.')
+    if name not in have:
+        raise ValueError(f'There is no study {str(name)[:100]!r}. {known} DOWNSCALEXR_HOME says where runs are.')
     return read_record(record_path(name))
 
 def recorded_cells(record: dict, # from `records`
@@ -421,8 +515,10 @@ def recorded_cells(record: dict, # from `records`
     "The runs of a recorded study, checked again."
     todo = []
     for j in record['jobs']:
-        try: todo.append(check_cell(dict(j['config'], run_dir='')))
-        except ValueError as e: raise ValueError(f'The run {j["name"]} in {shown(record_path(record["name"]))} cannot be made: {e} The command that began the study, with --replace, records it without that run.') from None
+        try:
+            todo.append(check_cell(dict(j['config'], run_dir='')))
+        except ValueError as e:
+            raise ValueError(f'The run {j["name"]} in {shown(record_path(record["name"]))} cannot be made: {e} The command that began the study, with --replace, records it without that run.') from None
     return todo
 
 # %% ../nbs/sweeps/07_study.ipynb #5e8316c1
@@ -444,8 +540,10 @@ def status_lines(record: dict, # from `records`
     lines = [f'{record["name"]:24} ' + '  '.join(f'{v:5} {k}' for k, v in n.items()) + eta]
     for j in record['jobs']:
         s, why = states[j['name']]
-        if s == 'failed': lines.append('  ' + failure_lines(j['name'], why + f' ({failure(j)["attempts"]} attempts)'*bool(failure(j)['attempts'])).replace('\n', '\n  '))
-        elif s != 'running': lines += [f'  {line}' for line in damage(j)]
+        if s == 'failed':
+            lines.append('  ' + failure_lines(j['name'], why + f' ({failure(j)["attempts"]} attempts)'*bool(failure(j)['attempts'])).replace('\n', '\n  '))
+        elif s != 'running':
+            lines += [f'  {line}' for line in damage(j)]
     return lines
 
 # %% ../nbs/sweeps/07_study.ipynb #2ce06aa3
@@ -462,9 +560,12 @@ def rubbish(record: dict, # from `records`
     found, others = [], shared(record) if results else set()
     for j in record['jobs']:
         folder = job_folder(j)
-        if not folder.is_dir() or folder.is_symlink() or folder_key(folder) not in ('', j['key']): continue
-        if not is_finished(folder, j['key']) or results and j['name'] not in others: found.append(folder)
-        elif (folder/'checkpoints').is_dir() and not (folder/'checkpoints').is_symlink(): found.append(folder/'checkpoints')
+        if not folder.is_dir() or folder.is_symlink() or folder_key(folder) not in ('', j['key']):
+            continue
+        if not is_finished(folder, j['key']) or results and j['name'] not in others:
+            found.append(folder)
+        elif (folder/'checkpoints').is_dir() and not (folder/'checkpoints').is_symlink():
+            found.append(folder/'checkpoints')
     return found
 
 # %% ../nbs/sweeps/07_study.ipynb #538f0399
@@ -474,9 +575,12 @@ def delete(path: Path, # from `rubbish`
     only = path.name == 'checkpoints'
     folder = path.parent if only else path
     try:
-        with FileLock(str(folder/'.job.lock'), timeout=0), FileLock(str(folder/'.lock'), timeout=0): remove_run(folder, only)
-    except Timeout: return 'a run is at work in it'
-    except OSError as e: return one_line(system_error(e))
+        with FileLock(str(folder/'.job.lock'), timeout=0), FileLock(str(folder/'.lock'), timeout=0):
+            remove_run(folder, only)
+    except Timeout:
+        return 'a run is at work in it'
+    except OSError as e:
+        return one_line(system_error(e))
     left = [p.name for p in path.iterdir()] if path.is_dir() else []
     return f'it holds what is no file of a run: {", ".join(sorted(left)[:5])}' if left else ''
 
@@ -491,8 +595,10 @@ def size_line(path: Path, # from `rubbish`
 def agreed(question: str, # ends in a question mark
           ) -> bool: # the answer
     "Ask; where nobody can answer, say so."
-    try: return input(f'{question} [y/N] ').strip().lower() in ('y', 'yes')
-    except EOFError: raise ValueError(f'{question} Nobody is there to answer: say --yes if that is meant.') from None
+    try:
+        return input(f'{question} [y/N] ').strip().lower() in ('y', 'yes')
+    except EOFError:
+        raise ValueError(f'{question} Nobody is there to answer: say --yes if that is meant.') from None
 
 def clean(record: dict, # from `records`
           results: bool=False, # finished runs too
@@ -500,12 +606,18 @@ def clean(record: dict, # from `records`
          ) -> int: # exit code
     "List what can go, ask, delete."
     with first_driver(record['name']) as first:
-        if not first: raise ValueError(f'A driver works on {record["name"]}. Stop it, or wait until it has ended, then clean.')
-        if not (found := rubbish(record, results)): print(f'Nothing to delete in {record["name"]}.'); return 0
+        if not first:
+            raise ValueError(f'A driver works on {record["name"]}. Stop it, or wait until it has ended, then clean.')
+        if not (found := rubbish(record, results)):
+            print(f'Nothing to delete in {record["name"]}.')
+            return 0
         print('\n'.join(map(size_line, found)))
-        if not yes and not agreed(f'Delete these files of {len(found)} runs in {home()/"runs"}?'): print('Nothing was deleted.'); return 1
+        if not yes and not agreed(f'Delete these files of {len(found)} runs in {home()/"runs"}?'):
+            print('Nothing was deleted.')
+            return 1
         kept = {p: why for p in found if (why := delete(p))}
-        for p, why in kept.items(): print(f'{shown(p)} stays: {why}.')
+        for p, why in kept.items():
+            print(f'{shown(p)} stays: {why}.')
         print(f'{len(found) - len(kept)} folders deleted.')
         return 0
 
@@ -518,7 +630,8 @@ def again(record: dict, # from `records`
     todo = recorded_cells(record)
     if a.command == 'retry-failed':
         tried = [j for j in make_jobs(todo, read_images(todo, sizes=False)) if failure(j)['attempts']]
-        for j in tried: (job_folder(j)/'failure.json').unlink(missing_ok=True)
+        for j in tried:
+            (job_folder(j)/'failure.json').unlink(missing_ok=True)
         only = {j['name'] for j in tried}
     return drive(spec, todo, a, only)
 
@@ -528,17 +641,22 @@ def check_size(spec: dict, # from `chosen`
               ):
     "Ask before a study of very many runs is begun; more than can be one study are refused."
     n = n_cells(spec['grid'])
-    if MANY < n <= MOST and not yes and not agreed(f'The grid of {spec["name"]} has {n:,} runs, more than {MANY:,}. Begin it?'): raise ValueError('Nothing was begun.')
+    if MANY < n <= MOST and not yes and not agreed(f'The grid of {spec["name"]} has {n:,} runs, more than {MANY:,}. Begin it?'):
+        raise ValueError('Nothing was begun.')
 
 def start(a: argparse.Namespace, # of the command `run`
          ) -> int: # exit code
     "The command `run`, or what it would do."
     spec = chosen(a)
     check_size(spec, a.yes)
-    try: todo = cells(spec['grid'], spec['exclude'])
-    except ValueError as e: raise ValueError(f'{a.study}: {e}' if a.study else str(e)) from None
-    if not todo: raise ValueError('The study has no run left: its exclude leaves nothing.')
-    if not a.dry_run: return drive(spec, todo, a)
+    try:
+        todo = cells(spec['grid'], spec['exclude'])
+    except ValueError as e:
+        raise ValueError(f'{a.study}: {e}' if a.study else str(e)) from None
+    if not todo:
+        raise ValueError('The study has no run left: its exclude leaves nothing.')
+    if not a.dry_run:
+        return drive(spec, todo, a)
     images = read_images(todo, sizes=False)
     jobs = make_jobs(todo, images)
     print(dry_run(jobs, estimate(todo, images), n_workers(jobs, a.jobs), a.attempts))
@@ -550,7 +668,8 @@ def status(name: str='', # of a study; empty: all
     "Print how far studies are."
     names, damaged = [name] if name else studies() or [''], False
     for n in names:
-        try: print('\n'.join(status_lines(records(n))))
+        try:
+            print('\n'.join(status_lines(records(n))))
         except Damaged as e:
             damaged = True
             print(f'{n or "the latest study":24} {e}')
@@ -561,8 +680,11 @@ def main(args: list[str]|None=None, # words of the command; default: those of th
         ) -> int: # exit code: 0 when all runs are finished
     "The command `downscalexr_study`."
     a = parse(args)
-    if checkout() is None: raise ValueError('The training notebook is needed: run from a source checkout (pip install -e .).')
-    if a.command == 'run': return start(a)
-    if a.command == 'status': return status(a.study)
+    if checkout() is None:
+        raise ValueError('The training notebook is needed: run from a source checkout (pip install -e .).')
+    if a.command == 'run':
+        return start(a)
+    if a.command == 'status':
+        return status(a.study)
     record = records(a.study)
     return clean(record, a.results, a.yes) if a.command == 'clean' else again(record, a)

@@ -11,36 +11,98 @@ __all__ = ['BOUNDS', 'NUMERICS', 'TrainConfig', 'check_config', 'check_values', 
            'train_in']
 
 # %% ../nbs/03_train.ipynb #7f282297
-import ast, atexit, contextlib, copy, errno, gc, io, math, os, platform, shlex, time
+import ast
+import atexit
+import contextlib
+import copy
+import errno
+import gc
+import io
+import json
+import math
+import os
+import platform
+import shlex
+import time
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
-import json, numpy as np, pandas as pd, torch
+
+import numpy as np
+import pandas as pd
+import torch
 from filelock import FileLock, Timeout
 from torch import nn
 from tqdm.auto import tqdm
-from .images.batches import batches
-from .kernels.build import use_kernels, with_kernels
-from .runs.checkpoint import Checkpoints, Stopped, latest_checkpoint, rng_state, seed_everything, set_rng_state, stoppable, tell
+
 from .common.console import redact, system_error
-from .core import append_jsonl, atomic_write, checkout, code_version, derive_seed, environment, home, jsonable, keep_freed_memory, publish, read_json, read_jsonl, sha256_file, shown, usable_cores, write_json
-from .images.audit import DUPLICATES
-from .runs.curves import LivePlot, plot_history, plot_scores
+from .common.files import write_table
+from downscalexr.core import (
+    append_jsonl,
+    atomic_write,
+    checkout,
+    code_version,
+    derive_seed,
+    environment,
+    home,
+    jsonable,
+    keep_freed_memory,
+    publish,
+    read_json,
+    read_jsonl,
+    sha256_file,
+    shown,
+    usable_cores,
+    write_json,
+)
 from .data import Split, Splits, load_splits, take
 from .downsample import load_plugins, operator_version
-from .common.files import write_table
-from .kernels.block import fused_scoring
-from .runs.guard import Output, limited, no_exit
-from .metrics import report, youden_threshold
-from .models import build_model, check_model, macs, n_parameters, size_mib
-from .runs.recipe import CLASS_WEIGHTS, PRECISIONS, SCHEDULES, averaged, backward, cast, learning_rate, loss_function, part_size
-from .runs.runfiles import folder_key, is_finished, mend, part_faults, read_history, read_part, read_predictions, read_result, stated_files
+from .images.audit import DUPLICATES
+from .images.batches import batches
 from .images.patients import patient_rule
 from .images.phantom import MAX_SIZE
 from .images.sources import split_classes
-from .runs.mirror import Mirror
+from .kernels.block import fused_scoring
+from .kernels.build import use_kernels, with_kernels
 from .kernels.linear import step_in_backward
+from .metrics import report, youden_threshold
+from .models import build_model, check_model, macs, n_parameters, size_mib
+from downscalexr.runs.checkpoint import (
+    Checkpoints,
+    Stopped,
+    latest_checkpoint,
+    rng_state,
+    seed_everything,
+    set_rng_state,
+    stoppable,
+    tell,
+)
+from .runs.curves import LivePlot, plot_history, plot_scores
+from .runs.guard import Output, limited, no_exit
+from .runs.mirror import Mirror
+from downscalexr.runs.recipe import (
+    CLASS_WEIGHTS,
+    PRECISIONS,
+    SCHEDULES,
+    averaged,
+    backward,
+    cast,
+    learning_rate,
+    loss_function,
+    part_size,
+)
+from downscalexr.runs.runfiles import (
+    folder_key,
+    is_finished,
+    mend,
+    part_faults,
+    read_history,
+    read_part,
+    read_predictions,
+    read_result,
+    stated_files,
+)
 
 # %% ../nbs/03_train.ipynb #5549e258
 @dataclass(frozen=True)
@@ -84,13 +146,17 @@ def check_config(values: dict, # parameter → value
                 ) -> TrainConfig: # the same, checked
     "Refuse unknown names, wrong types and impossible values."
     known = {f.name: f.type for f in fields(TrainConfig)}
-    if wrong := sorted(set(values) - set(known)): raise ValueError(f'Unknown parameter {", ".join(map(repr, wrong))}. Valid: {", ".join(known)}.')
+    if wrong := sorted(set(values) - set(known)):
+        raise ValueError(f'Unknown parameter {", ".join(map(repr, wrong))}. Valid: {", ".join(known)}.')
     for name, value in values.items():
         kind = getattr(known[name], '__name__', known[name])
         fits = isinstance(value, (int, float) if kind == 'float' else {'int': int, 'str': str, 'bool': bool}[kind]) and (kind == 'bool' or not isinstance(value, bool))
-        if not fits: raise ValueError(f'{name} must be {kind}, got {value!r} ({type(value).__name__}).')
-    try: cfg = TrainConfig(**{k: float(v) if known[k] in (float, 'float') else v for k, v in values.items()})
-    except OverflowError: raise ValueError('A number is too large. Valid: ' + ', '.join(f'{k} {low} to {high}' for k, (low, high) in BOUNDS.items()) + '.') from None
+        if not fits:
+            raise ValueError(f'{name} must be {kind}, got {value!r} ({type(value).__name__}).')
+    try:
+        cfg = TrainConfig(**{k: float(v) if known[k] in (float, 'float') else v for k, v in values.items()})
+    except OverflowError:
+        raise ValueError('A number is too large. Valid: ' + ', '.join(f'{k} {low} to {high}' for k, (low, high) in BOUNDS.items()) + '.') from None
     check_values(cfg)
     return cfg
 
@@ -102,21 +168,31 @@ def check_values(cfg: TrainConfig, # types are right
                 ):
     "Refuse values no run can have."
     for name, (low, high) in BOUNDS.items():
-        if not low <= (v := getattr(cfg, name)) <= high: raise ValueError(f'{name} must be {low:,} or more and at most {high:,}, got {str(v)[:40]}.')
-    with no_exit(f'The plug-in {cfg.plugins!r}'): load_plugins(cfg.plugins)
+        if not low <= (v := getattr(cfg, name)) <= high:
+            raise ValueError(f'{name} must be {low:,} or more and at most {high:,}, got {str(v)[:40]}.')
+    with no_exit(f'The plug-in {cfg.plugins!r}'):
+        load_plugins(cfg.plugins)
     check_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control)
-    if not 0 < cfg.lr < math.inf: raise ValueError(f'lr must be a positive number, got {cfg.lr}.')
+    if not 0 < cfg.lr < math.inf:
+        raise ValueError(f'lr must be a positive number, got {cfg.lr}.')
     for name, valid in dict(schedule=SCHEDULES, class_weight=CLASS_WEIGHTS, precision=PRECISIONS).items():
-        if getattr(cfg, name) not in valid: raise ValueError(f'Unknown {name} {getattr(cfg, name)!r}. Valid: {", ".join(v or "empty" for v in valid)}.')
+        if getattr(cfg, name) not in valid:
+            raise ValueError(f'Unknown {name} {getattr(cfg, name)!r}. Valid: {", ".join(v or "empty" for v in valid)}.')
     for name in ('label_smoothing', 'ema'):
-        if not 0 <= getattr(cfg, name) < 1: raise ValueError(f'{name} must be 0 or more and below 1, got {getattr(cfg, name)}.')
-    if not 0 < cfg.train_fraction <= 1: raise ValueError(f'train_fraction must be above 0 and at most 1, got {cfg.train_fraction}.')
-    if cfg.precision == 'fp16' and (cfg.device == 'cpu' or not torch.cuda.is_available()): raise ValueError('precision fp16 needs a GPU. Use fp32 or bf16.')
+        if not 0 <= getattr(cfg, name) < 1:
+            raise ValueError(f'{name} must be 0 or more and below 1, got {getattr(cfg, name)}.')
+    if not 0 < cfg.train_fraction <= 1:
+        raise ValueError(f'train_fraction must be above 0 and at most 1, got {cfg.train_fraction}.')
+    if cfg.precision == 'fp16' and (cfg.device == 'cpu' or not torch.cuda.is_available()):
+        raise ValueError('precision fp16 needs a GPU. Use fp32 or bf16.')
     split_classes(cfg.classes)
     patient_rule(cfg.patients)
-    if cfg.duplicates not in DUPLICATES: raise ValueError(f'duplicates must be one of {", ".join(DUPLICATES)}, got {cfg.duplicates!r}.')
-    if cfg.device not in ('auto', 'cpu', 'cuda'): raise ValueError(f'Unknown device {cfg.device!r}. Valid: auto, cpu, cuda.')
-    if cfg.device == 'cuda' and not torch.cuda.is_available(): raise ValueError('device is cuda, but PyTorch sees no GPU here. Use cpu or auto.')
+    if cfg.duplicates not in DUPLICATES:
+        raise ValueError(f'duplicates must be one of {", ".join(DUPLICATES)}, got {cfg.duplicates!r}.')
+    if cfg.device not in ('auto', 'cpu', 'cuda'):
+        raise ValueError(f'Unknown device {cfg.device!r}. Valid: auto, cpu, cuda.')
+    if cfg.device == 'cuda' and not torch.cuda.is_available():
+        raise ValueError('device is cuda, but PyTorch sees no GPU here. Use cpu or auto.')
 
 # %% ../nbs/03_train.ipynb #ba936dbd
 def assigned_names(source: str, # Python text of a cell
@@ -182,12 +258,17 @@ def check_state(p: Progress, # as the checkpoint says
                ):
     "Refuse a state whose parts contradict each other; shapes are checked by PyTorch when it is loaded."
     odd = [f.name for f in fields(p) if type(getattr(p, f.name)) is not type(f.default)]
-    if odd: raise ValueError(f'its {odd[0]} is {getattr(p, odd[0])!r}')
-    if (p.epoch, p.step) != (state['epoch'], state['step']) or not 0 <= p.step <= t.steps: raise ValueError(f'it is at step {p.step} of {t.steps}')
-    if [row['epoch'] for row in state['history']] != list(range(1, p.epoch + 1)): raise ValueError(f'its history is not that of {p.epoch} epochs')
+    if odd:
+        raise ValueError(f'its {odd[0]} is {getattr(p, odd[0])!r}')
+    if (p.epoch, p.step) != (state['epoch'], state['step']) or not 0 <= p.step <= t.steps:
+        raise ValueError(f'it is at step {p.step} of {t.steps}')
+    if [row['epoch'] for row in state['history']] != list(range(1, p.epoch + 1)):
+        raise ValueError(f'its history is not that of {p.epoch} epochs')
     shapes = {k: v.shape for k, v in t.model.state_dict().items()}
-    if bool(p.best_epoch) != (state['best'] is not None): raise ValueError('its best epoch has no weights')
-    if state['best'] and {k: v.shape for k, v in state['best'].items()} != shapes: raise ValueError('its best weights are of another network')
+    if bool(p.best_epoch) != (state['best'] is not None):
+        raise ValueError('its best epoch has no weights')
+    if state['best'] and {k: v.shape for k, v in state['best'].items()} != shapes:
+        raise ValueError('its best weights are of another network')
 
 # %% ../nbs/03_train.ipynb #a8170464
 def made_with(device: str, # where the model is
@@ -207,7 +288,8 @@ class Training:
         self.net = SimpleNamespace(features=torch.compile(model.features), head=torch.compile(model.head)) if cfg.compile else model
         self.optimiser = torch.optim.Adam(model.parameters(), lr=cfg.lr, weight_decay=cfg.weight_decay, fused=True)
         self.ema, self.scaler = averaged(model, cfg.ema), torch.amp.GradScaler(device, enabled=cfg.precision == 'fp16')
-        if not cfg.clip: step_in_backward(model, self.optimiser) # clipping needs all gradients before a step
+        if not cfg.clip:
+            step_in_backward(model, self.optimiser) # clipping needs all gradients before a step
         self.loss, self.part = loss_function(split.labels, cfg.class_weight, cfg.label_smoothing), part_size(model, cfg.image_size, cfg.batch_size)
         self.steps, self.progress, self.best = math.ceil(len(split)/cfg.batch_size), Progress(), None
         self.history, self.made_with = [], made_with(device)
@@ -225,7 +307,8 @@ class Training:
     def load(self, state: dict): # from `state`
         progress = Progress(**state['progress'])
         check_state(progress, state, self)
-        for name in ('model', 'optimiser', 'scaler', *(['ema'] if self.ema else [])): getattr(self, name).load_state_dict(state[name])
+        for name in ('model', 'optimiser', 'scaler', *(['ema'] if self.ema else [])):
+            getattr(self, name).load_state_dict(state[name])
         self.progress, self.best, self.made_with = progress, state['best'], state['made_with']
         self.history[:] = state['history']
         set_rng_state(state['rng'])
@@ -237,15 +320,19 @@ def train_step(t: Training, # changed
               ) -> float: # mean loss before the step
     "One step of the optimiser."
     cfg, p = t.cfg, t.progress
-    for group in t.optimiser.param_groups: group['lr'] = learning_rate(cfg.schedule, cfg.lr, p.epoch*t.steps + p.step, cfg.epochs*t.steps)
+    for group in t.optimiser.param_groups:
+        group['lr'] = learning_rate(cfg.schedule, cfg.lr, p.epoch*t.steps + p.step, cfg.epochs*t.steps)
     t.optimiser.zero_grad(set_to_none=True)
     value = backward(t.net, x, y, t.loss, t.part, t.scaler.scale, lambda: cast(cfg.precision, t.device)).item()
-    if not math.isfinite(value): raise Diverged(f'The loss became {value} in epoch {p.epoch + 1}, step {p.step + 1}. Lower lr (now {cfg.lr}); the last good checkpoint is kept.')
+    if not math.isfinite(value):
+        raise Diverged(f'The loss became {value} in epoch {p.epoch + 1}, step {p.step + 1}. Lower lr (now {cfg.lr}); the last good checkpoint is kept.')
     if cfg.clip:
         t.scaler.unscale_(t.optimiser)
         nn.utils.clip_grad_norm_(t.model.parameters(), cfg.clip)
-    t.scaler.step(t.optimiser); t.scaler.update()
-    if t.ema: t.ema.update_parameters(t.model)
+    t.scaler.step(t.optimiser)
+    t.scaler.update()
+    if t.ema:
+        t.ema.update_parameters(t.model)
     return value
 
 def train_epoch(t: Training, # changed
@@ -255,14 +342,17 @@ def train_epoch(t: Training, # changed
     "Train to the end of the epoch under way."
     cfg, p, start = t.cfg, t.progress, time.perf_counter()
     t.model.train()
-    if not p.step: seed_everything(derive_seed(cfg.seed, 'layers', p.epoch + 1)) # for operators that draw in training
+    if not p.step:
+        seed_everything(derive_seed(cfg.seed, 'layers', p.epoch + 1)) # for operators that draw in training
     walk = batches(t.split, cfg.batch_size, t.device, cfg.seed, p.epoch + 1, start=p.step)
     before = p.seconds
     for x, y in tqdm(walk, total=t.steps, initial=p.step, desc=f'epoch {p.epoch + 1}', leave=False, mininterval=1): # each redraw is a message that papermill has to read
         value = train_step(t, x, y)
         p.loss_sum, p.step, p.seconds = p.loss_sum + value*len(y), p.step + 1, before + time.perf_counter() - start
-        if watch: watch(p.epoch + p.step/t.steps, value)
-        if stop and stop(): break
+        if watch:
+            watch(p.epoch + p.step/t.steps, value)
+        if stop and stop():
+            break
     return p.step == t.steps
 
 # %% ../nbs/03_train.ipynb #c848883a
@@ -274,7 +364,8 @@ def predict(model: nn.Module, # (N, 1, H, W) → (N,) logits
            ) -> np.ndarray: # float32 (N,) logits, in the split's order
     "Logits of all films, not augmented."
     model.eval()
-    with fused_scoring(): return torch.cat([model(x).cpu() for x, _ in batches(split, batch_size, device)]).numpy()
+    with fused_scoring():
+        return torch.cat([model(x).cpu() for x, _ in batches(split, batch_size, device)]).numpy()
 
 # %% ../nbs/03_train.ipynb #023c2687
 def resume_command(cfg: TrainConfig, # checked
@@ -293,7 +384,8 @@ def keep_history(folder: Path, # of the run
                 ):
     "Let history.jsonl hold these rows and no others."
     text, path = ''.join(json.dumps(row) + '\n' for row in rows), folder/'history.jsonl'
-    if not path.is_file() or path.read_bytes() != text.encode(): atomic_write(path, text)
+    if not path.is_file() or path.read_bytes() != text.encode():
+        atomic_write(path, text)
 
 def take_up(t: Training, # gets the state
             folder: Path, # of the run
@@ -302,12 +394,16 @@ def take_up(t: Training, # gets the state
     "Go on from the last good checkpoint, or start at the beginning."
     first = copy.deepcopy(t.state())
     def use(state):
-        try: t.load(state)
-        except Exception: t.load(first); raise
+        try:
+            t.load(state)
+        except Exception:
+            t.load(first)
+            raise
     if latest_checkpoint(folder/'checkpoints', key, use):
         now = made_with(t.device)
         print(f'Going on after epoch {t.progress.epoch}' + f', step {t.progress.step}'*bool(t.progress.step) + '.')
-        if t.made_with != now: print(f'The checkpoint was made with {t.made_with}, this is {now}: the result can differ in its last bits.')
+        if t.made_with != now:
+            print(f'The checkpoint was made with {t.made_with}, this is {now}: the result can differ in its last bits.')
     keep_history(folder, t.history)
 
 # %% ../nbs/03_train.ipynb #22a17fc9
@@ -317,7 +413,8 @@ def validate(model: nn.Module, # the model as it is now
             ) -> dict: # val_loss, val_auroc, val_accuracy
     "What an epoch is judged by."
     logits = predict(model, split, device)
-    if not np.isfinite(logits).all(): raise Diverged(f'{(~np.isfinite(logits)).sum()} of {len(logits)} validation scores are not finite. Lower lr; the last good checkpoint is kept.')
+    if not np.isfinite(logits).all():
+        raise Diverged(f'{(~np.isfinite(logits)).sum()} of {len(logits)} validation scores are not finite. Lower lr; the last good checkpoint is kept.')
     r = report(split.labels, logits, .5)
     return dict(val_loss=r['loss'], val_auroc=r['auroc'], val_accuracy=r['at_half']['accuracy'])
 
@@ -338,7 +435,9 @@ def fit(model: nn.Module, # initial weights
     with Checkpoints(folder/'checkpoints') as checkpoints:
         save = lambda: checkpoints.write(dict(t.state(), key=key))
         while p.epoch < cfg.epochs and p.epoch - p.best_epoch < cfg.patience:
-            if not train_epoch(t, stop, live): save(); break
+            if not train_epoch(t, stop, live):
+                save()
+                break
             start = time.perf_counter()
             row = dict(epoch=p.epoch + 1, train_loss=p.loss_sum/len(splits.train), **validate(t.judged, splits.val, device))
             if row['val_auroc'] > p.best_auroc: # never where it is undefined
@@ -349,11 +448,15 @@ def fit(model: nn.Module, # initial weights
             t.history.append(jsonable(dict(row, time_ms=time.time_ns()//10**6)))
             append_jsonl(folder/'history.jsonl', t.history[-1])
             save()
-            if log: log(row, p.epoch)
-            bar.update(); bar.set_postfix(loss=f'{row["train_loss"]:.3f}', val_auroc=f'{row["val_auroc"]:.3f}')
-            if stop and stop(): break
+            if log:
+                log(row, p.epoch)
+            bar.update()
+            bar.set_postfix(loss=f'{row["train_loss"]:.3f}', val_auroc=f'{row["val_auroc"]:.3f}')
+            if stop and stop():
+                break
     bar.close()
-    if live: live.draw()
+    if live:
+        live.draw()
     return t
 
 # %% ../nbs/03_train.ipynb #621d430f
@@ -373,7 +476,7 @@ def prepare(cfg: TrainConfig, # checked
            ) -> str: # 'cpu' or 'cuda'
     "Set arithmetic, threads, allocator, kernels and device."
     keep_freed_memory()
-    import torch._dynamo # PyTorch's optimiser would, and set a variable of the environment when another thread may be reading it
+    import torch._dynamo  # PyTorch's optimiser would, and set a variable of the environment when another thread may be reading it
     atexit.register(gc.freeze) # or Python looks for cycles in all that was imported, for a second, before it ends
     torch.set_flush_denormal(True) # before threads start, which take it over
     use_kernels(cfg.kernels)
@@ -392,7 +495,8 @@ def check_splits(splits: Splits, # about to be trained on
                 ):
     "Refuse splits that hold one class only: no AUC is defined there."
     for name, count in splits.counts().items():
-        if empty := [c for c, n in count.items() if not n]: raise ValueError(f'The {name} split of {splits.name} has no {empty[0]} image, so its AUC is undefined. Use more images or another seed.')
+        if empty := [c for c, n in count.items() if not n]:
+            raise ValueError(f'The {name} split of {splits.name} has no {empty[0]} image, so its AUC is undefined. Use more images or another seed.')
 
 # %% ../nbs/03_train.ipynb #706fb4d6
 def file_figures(folder: Path, # of the run
@@ -423,7 +527,8 @@ def file_result(folder: Path, # of the run
                ) -> dict: # the content of result.json
     "Evaluate the best checkpoint and write predictions, figures and, last, the result."
     model, progress = t.model, t.progress
-    if not progress.best_epoch: raise ValueError(f'The validation AUC was undefined in all {progress.epoch} epochs: every film got the same score. Lower lr (now {cfg.lr}) or use more images.')
+    if not progress.best_epoch:
+        raise ValueError(f'The validation AUC was undefined in all {progress.epoch} epochs: every film got the same score. Lower lr (now {cfg.lr}) or use more images.')
     model.load_state_dict(t.best)
     file_weights(folder, model=t.best, config=asdict(cfg), epoch=progress.best_epoch)
     threshold, metrics, predictions = evaluate(model, splits, device)
@@ -467,10 +572,13 @@ def explained(folder: Path, # of the run
               cfg: TrainConfig, # checked
              ):
     "Say what to do about an error of the operating system or a run that another process has."
-    try: yield
-    except Timeout: raise RuntimeError(f'Another process is training in {shown(folder)}. Wait for it or choose another run_dir.') from None
+    try:
+        yield
+    except Timeout:
+        raise RuntimeError(f'Another process is training in {shown(folder)}. Wait for it or choose another run_dir.') from None
     except OSError as e:
-        if e.errno is None: raise # it explains itself
+        if e.errno is None:
+            raise # it explains itself
         kind = type(e) if type(e).__module__ == 'builtins' else OSError
         place = (shown(e.filename),) if isinstance(e.filename, str) else ()
         words = system_error(OSError(e.errno, e.strerror, *place))
@@ -505,12 +613,17 @@ def train_run(cfg: TrainConfig, # checked
     folder, key = run_folder(cfg, splits.fingerprint), job_key(cfg, splits.fingerprint)
     with explained(folder, cfg):
         claim(folder, key)
-        if nothing_left(folder, key): print(f'Already finished: {shown(folder)}'); return folder
+        if nothing_left(folder, key):
+            print(f'Already finished: {shown(folder)}')
+            return folder
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(str(folder/'.lock'), timeout=0):
-            for line in mend(folder, key): print(line)
-            if is_finished(folder, key): restore(folder, cfg, splits)
-            else: train_in(folder, cfg, splits, device)
+            for line in mend(folder, key):
+                print(line)
+            if is_finished(folder, key):
+                restore(folder, cfg, splits)
+            else:
+                train_in(folder, cfg, splits, device)
     return folder
 
 # %% ../nbs/03_train.ipynb #ed762b17
@@ -519,12 +632,14 @@ def note_status(folder: Path, # of the run
                 **more # e.g. the reason
                ):
     "Write how a run is; a folder that somebody deleted is not made again."
-    if folder.is_dir(): write_json(folder/'status.json', dict(status=status, pid=os.getpid(), host=platform.node(), time_ms=time.time_ns()//10**6, **more))
+    if folder.is_dir():
+        write_json(folder/'status.json', dict(status=status, pid=os.getpid(), host=platform.node(), time_ms=time.time_ns()//10**6, **more))
 
 def still_there(folder: Path, # of the run
                ):
     "Stop where somebody deleted the run's folder: its lock went with it, and another process may have begun anew."
-    if not (folder/'config.json').is_file(): raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder/'config.json'))
+    if not (folder/'config.json').is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder/'config.json'))
 
 # %% ../nbs/03_train.ipynb #2ee1af8e
 def train_in(folder: Path, # of the run, locked and mended
@@ -540,18 +655,23 @@ def train_in(folder: Path, # of the run, locked and mended
         still_there(folder)
         mirror.push()
     try:
-        with no_exit(who), limited(output): model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed).to(device)
-        if not cfg.channels_last: model = model.to(memory_format=torch.contiguous_format)
+        with no_exit(who), limited(output):
+            model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed).to(device)
+        if not cfg.channels_last:
+            model = model.to(memory_format=torch.contiguous_format)
         with stoppable() as stop:
-            with no_exit(who), limited(output): progress = (t := fit(model, splits, cfg, folder, device, each_epoch, stop)).progress
+            with no_exit(who), limited(output):
+                progress = (t := fit(model, splits, cfg, folder, device, each_epoch, stop)).progress
             if stop():
                 tell(f'Stopped after epoch {progress.epoch}, step {progress.step}. Go on with\n{resume_command(cfg, folder)}')
                 raise Stopped(128 + stop())
         still_there(folder)
-        with no_exit(who), limited(output): file_result(folder, cfg, splits, t, device)
+        with no_exit(who), limited(output):
+            file_result(folder, cfg, splits, t, device)
     except BaseException as e:
         status = 'stopped' if isinstance(e, (Stopped, KeyboardInterrupt)) else 'diverged' if isinstance(e, Diverged) else 'failed'
-        with contextlib.suppress(OSError): note_status(folder, status, reason=redact(e)) # the disk may be full
+        with contextlib.suppress(OSError):
+            note_status(folder, status, reason=redact(e)) # the disk may be full
         mirror.close()
         raise
     note_status(folder, 'finished')

@@ -7,9 +7,17 @@ __all__ = ['REMEDIES', 'FORESEEN', 'spellings', 'known_secrets', 'redact', 'hide
            'degrade_output', 'entry_point', 'in_bounds', 'whole_number', 'real_number', 'some_text']
 
 # %% ../../nbs/common/02_console.ipynb #da209370
-import argparse, errno, html, json, os, re, sys, traceback
+import argparse
+import errno
+import html
+import json
+import os
+import re
+import sys
+import traceback
 from functools import partial, wraps
 from urllib.parse import quote, quote_plus, unquote
+
 from ..core import home
 
 # %% ../../nbs/common/02_console.ipynb #0de7adb6
@@ -44,7 +52,8 @@ def redact(text: str, # anything that is to be shown or filed
 def hide_known(text: str, # also code, where whatever looks like a password is more often a name
               ) -> str: # the same, with *** for secrets
     "Text without the secrets of the environment; nothing is guessed."
-    for secret in sorted(known_secrets(), key=len, reverse=True): text = text.replace(secret, '***')
+    for secret in sorted(known_secrets(), key=len, reverse=True):
+        text = text.replace(secret, '***')
     return text
 
 # %% ../../nbs/common/02_console.ipynb #0a0a3848
@@ -67,7 +76,8 @@ REMEDIES = {errno.ENOSPC: 'The disk has no room or no free inodes. Free some, or
 def system_error(e: OSError, # as Python raises it
                 ) -> str: # one paragraph
     "An error of the operating system with its remedy; one that was raised with a text of its own keeps it."
-    if e.errno is None or len(e.args) < 2: return str(e)
+    if e.errno is None or len(e.args) < 2:
+        return str(e)
     names = ' → '.join(str(n) for n in (e.filename, e.filename2) if n is not None)
     return f'{names}{": " if names else ""}{e.strerror}. {REMEDIES.get(e.errno, "")}'.strip()
 
@@ -77,9 +87,12 @@ FORESEEN = (ValueError, OSError, RuntimeError, MemoryError, ImportError, Timeout
 def paragraph(e: BaseException, # what ended a command
              ) -> str: # one paragraph without secrets
     "What to tell people about an error."
-    if isinstance(e, OSError): return redact(system_error(e))
-    if isinstance(e, MemoryError): return 'There is not enough memory. Use fewer workers, a smaller image_size or a smaller batch_size.'
-    if isinstance(e, FORESEEN) and str(e) and not isinstance(e, UnicodeError): return redact(e)
+    if isinstance(e, OSError):
+        return redact(system_error(e))
+    if isinstance(e, MemoryError):
+        return 'There is not enough memory. Use fewer workers, a smaller image_size or a smaller batch_size.'
+    if isinstance(e, FORESEEN) and str(e) and not isinstance(e, UnicodeError):
+        return redact(e)
     where = traceback.extract_tb(e.__traceback__)[-1:]
     place = ''.join(f' in {os.path.basename(f.filename)}, line {f.lineno}' for f in where)
     return redact(f'{type(e).__name__}{place}: {e}. This is a fault of the program; DOWNSCALEXR_DEBUG=1 shows its traceback. Please report it.')
@@ -87,7 +100,8 @@ def paragraph(e: BaseException, # what ended a command
 def degrade_output():
     "Let standard output and error show ? for what their encoding lacks."
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, 'reconfigure') and getattr(stream, 'errors', '') in ('strict', 'surrogateescape'): stream.reconfigure(errors='replace')
+        if hasattr(stream, 'reconfigure') and getattr(stream, 'errors', '') in ('strict', 'surrogateescape'):
+            stream.reconfigure(errors='replace')
 
 # %% ../../nbs/common/02_console.ipynb #51bb5da8
 def entry_point(name: str, # of the command, in front of its errors
@@ -97,16 +111,20 @@ def entry_point(name: str, # of the command, in front of its errors
         @wraps(f)
         def main(args: list[str]|None=None, # words of the command; default: those of the shell
                 ) -> int: # exit code
-            if args is None: degrade_output()
-            try: return f(args)
+            if args is None:
+                degrade_output()
+            try:
+                return f(args)
             except SystemExit as e:
-                if isinstance(e.code, str): raise SystemExit(redact(e.code)) from None
+                if isinstance(e.code, str):
+                    raise SystemExit(redact(e.code)) from None
                 raise
             except KeyboardInterrupt:
                 print(f'{name}: stopped.', file=sys.stderr)
                 return 130
             except Exception as e:
-                if os.environ.get('DOWNSCALEXR_DEBUG'): raise
+                if os.environ.get('DOWNSCALEXR_DEBUG'):
+                    raise
                 print(f'{name}: {paragraph(e)}', file=sys.stderr)
                 return 1
         return main
@@ -119,9 +137,12 @@ def in_bounds(text: str, # a flag's value
               high: float, # at most
              ) -> int|float:
     "A number between bounds, or wrong usage."
-    try: value = read(text) if text.isascii() and '_' not in text else None
-    except ValueError: value = None
-    if value is not None and low <= value <= high: return value
+    try:
+        value = read(text) if text.isascii() and '_' not in text else None
+    except ValueError:
+        value = None
+    if value is not None and low <= value <= high:
+        return value
     raise argparse.ArgumentTypeError(f'{"a whole number" if read is int else "a number"} from {low:,} to {high:,} is wanted, got {text[:40]!r}')
 
 def whole_number(low: int, # at least
@@ -139,5 +160,6 @@ def real_number(low: float, # at least
 def some_text(text: str, # a flag's value
              ) -> str: # the same
     "For argparse's `type`: one line of text, not empty."
-    if text.strip() and text.isprintable(): return text
+    if text.strip() and text.isprintable():
+        return text
     raise argparse.ArgumentTypeError(f'one line of text is wanted, got {text[:40]!r}')

@@ -7,9 +7,15 @@ __all__ = ['guarded', 'unguarded', 'table_text', 'write_table', 'as_kind', 'tabl
            'open_to_others', 'private_folder']
 
 # %% ../../nbs/common/01_files.ipynb #f42ebc3b
-import csv, io, os, re, stat
+import csv
+import io
+import os
+import re
+import stat
 from pathlib import Path
+
 import pandas as pd
+
 from ..core import Damaged, atomic_write
 
 # %% ../../nbs/common/01_files.ipynb #2045ae9c
@@ -47,10 +53,14 @@ def as_kind(cells: list[str], # a column of a table
             kind: type|str, # str, int, float, bool, or 'Int64' where values may be missing
            ) -> pd.Series:
     "A column as its type."
-    if kind is str: return pd.Series([unguarded(c) for c in cells], dtype=object)
-    if kind is bool: return pd.Series([{'True': True, 'False': False}[c] for c in cells], dtype=bool)
-    if kind is float: return pd.Series([float(c) if c else float('nan') for c in cells], dtype='float64')
-    if kind is int: return pd.Series([int(c) for c in cells], dtype='int64')
+    if kind is str:
+        return pd.Series([unguarded(c) for c in cells], dtype=object)
+    if kind is bool:
+        return pd.Series([{'True': True, 'False': False}[c] for c in cells], dtype=bool)
+    if kind is float:
+        return pd.Series([float(c) if c else float('nan') for c in cells], dtype='float64')
+    if kind is int:
+        return pd.Series([int(c) for c in cells], dtype='int64')
     return pd.Series([int(float(c)) if c else None for c in cells], dtype='Int64')
 
 def table_of(content: bytes, # of a .csv file
@@ -62,14 +72,19 @@ def table_of(content: bytes, # of a .csv file
     try:
         text = io.StringIO(content.decode('utf-8', 'surrogateescape'), newline='')
         header, *rows = csv.reader(text, strict=True)
-    except (ValueError, csv.Error) as e: raise Damaged(path, f'not a table ({e})', remedy) from None
-    if lacks := [c for c in columns if c not in header]: raise Damaged(path, f'it has no column {", ".join(lacks)}', remedy)
+    except (ValueError, csv.Error) as e:
+        raise Damaged(path, f'not a table ({e})', remedy) from None
+    if lacks := [c for c in columns if c not in header]:
+        raise Damaged(path, f'it has no column {", ".join(lacks)}', remedy)
     for number, row in enumerate(rows, 1):
-        if len(row) != len(header): raise Damaged(path, f'row {number} has {len(row)} cells, not {len(header)}', remedy)
+        if len(row) != len(header):
+            raise Damaged(path, f'row {number} has {len(row)} cells, not {len(header)}', remedy)
     found = {}
     for name, *cells in zip(header, *rows):
-        try: found[name] = as_kind(cells, columns.get(name, str))
-        except (ValueError, KeyError, OverflowError) as e: raise Damaged(path, f'column {name} holds what is no {getattr(columns[name], "__name__", columns[name])} ({e})', remedy) from None
+        try:
+            found[name] = as_kind(cells, columns.get(name, str))
+        except (ValueError, KeyError, OverflowError) as e:
+            raise Damaged(path, f'column {name} holds what is no {getattr(columns[name], "__name__", columns[name])} ({e})', remedy) from None
     return pd.DataFrame(found, columns=header)
 
 def read_table(path: str|Path, # .csv file
@@ -77,8 +92,10 @@ def read_table(path: str|Path, # .csv file
                remedy: str='Delete it and run again.', # for errors
               ) -> pd.DataFrame:
     "Read a table from its file."
-    try: content = Path(path).read_bytes()
-    except IsADirectoryError: raise Damaged(path, 'a folder, not a file', remedy) from None
+    try:
+        content = Path(path).read_bytes()
+    except IsADirectoryError:
+        raise Damaged(path, 'a folder, not a file', remedy) from None
     return table_of(content, columns, path, remedy)
 
 # %% ../../nbs/common/01_files.ipynb #e4788bca
@@ -88,7 +105,8 @@ def clear_drafts(folder: Path, # whose lock the caller holds
                 ) -> list[str]: # names of what was removed
     "Remove what interrupted writes left in a folder."
     found = [p for p in Path(folder).glob('.*') if _draft.fullmatch(p.name) and p.is_file() and not p.is_symlink()] if Path(folder).is_dir() else []
-    for path in found: path.unlink(missing_ok=True)
+    for path in found:
+        path.unlink(missing_ok=True)
     return sorted(p.name for p in found)
 
 # %% ../../nbs/common/01_files.ipynb #90a03761
@@ -96,7 +114,8 @@ def set_aside(path: Path, # a file or folder that is not what it should be
              ) -> Path: # its new name, which was free
     "Rename it to `<name>.damaged`, or `<name>.damaged-2`, …"
     path, n = Path(path), 1
-    while (aside := path.with_name(f'{path.name}.damaged' + f'-{n}'*(n > 1))).exists() or aside.is_symlink(): n += 1
+    while (aside := path.with_name(f'{path.name}.damaged' + f'-{n}'*(n > 1))).exists() or aside.is_symlink():
+        n += 1
     path.rename(aside)
     return aside
 
@@ -106,9 +125,12 @@ def open_to_others(folder: Path, # that exists
     "Whether another user may change what lies in a folder."
     info = folder.stat()
     own_group = info.st_gid == info.st_uid
-    if info.st_uid not in (0, os.geteuid()): return f'it belongs to user {info.st_uid}'
-    if info.st_mode & stat.S_ISVTX: return ''
-    if info.st_mode & stat.S_IWOTH or info.st_mode & stat.S_IWGRP and not own_group: return f'others may write there (mode {stat.S_IMODE(info.st_mode):03o})'
+    if info.st_uid not in (0, os.geteuid()):
+        return f'it belongs to user {info.st_uid}'
+    if info.st_mode & stat.S_ISVTX:
+        return ''
+    if info.st_mode & stat.S_IWOTH or info.st_mode & stat.S_IWGRP and not own_group:
+        return f'others may write there (mode {stat.S_IMODE(info.st_mode):03o})'
     return ''
 
 def private_folder(path: str|Path, # folder to make or to check
@@ -118,9 +140,12 @@ def private_folder(path: str|Path, # folder to make or to check
     path = Path(path).expanduser()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = path.resolve()
-    if os.name != 'posix': return path
+    if os.name != 'posix':
+        return path
     for folder in (path, *path.parents):
         wrong = open_to_others(folder)
-        if not wrong and folder == path and path.stat().st_mode & stat.S_ISVTX: wrong = 'others may write there' # as /tmp itself
-        if wrong: raise PermissionError(f'{folder} is not safe for files that are run: {wrong}. {remedy}.')
+        if not wrong and folder == path and path.stat().st_mode & stat.S_ISVTX:
+            wrong = 'others may write there' # as /tmp itself
+        if wrong:
+            raise PermissionError(f'{folder} is not safe for files that are run: {wrong}. {remedy}.')
     return path

@@ -7,22 +7,26 @@ __all__ = ['RUN_FILES', 'plain_name', 'checked_name', 'runs_folder', 'run_path',
            'remove_in', 'is_folder', 'remove_run']
 
 # %% ../../nbs/common/03_folders.ipynb #3f85bf1a
-import os, re
+import os
+import re
 from pathlib import Path
+
 from ..core import home
 
 # %% ../../nbs/common/03_folders.ipynb #394221b1
 def plain_name(name: object, # anything a file may hold
               ) -> bool: # True: it may name a file or folder
     "Whether a value is one part of a path, and no more than that."
-    if not isinstance(name, str) or not name.isprintable() or name != name.strip(): return False
+    if not isinstance(name, str) or not name.isprintable() or name != name.strip():
+        return False
     return 0 < len(name.encode()) <= 200 and name[0] not in '.-~' and not set(name) & set('/\\')
 
 def checked_name(name: object, # from a file or a flag
                  what: str='run', # that is named
                 ) -> str: # the same
     "Refuse a name that could lead out of its folder."
-    if plain_name(name): return name
+    if plain_name(name):
+        return name
     raise ValueError(f'{str(name)[:80]!r} cannot be the name of a {what}: one part of a path is wanted, visible, without slashes, at most 200 bytes.')
 
 # %% ../../nbs/common/03_folders.ipynb #356ef931
@@ -48,8 +52,10 @@ def belongs(name: str, # of a file
            ) -> bool:
     "Whether a file of this name is a run's: one it writes, a draft of one, or one that was set aside."
     known = known or RUN_FILES.__contains__
-    if known(name): return True
-    if m := _aside.fullmatch(name): return known(m[1])
+    if known(name):
+        return True
+    if m := _aside.fullmatch(name):
+        return known(m[1])
     return any(known(name[1:end]) or known(name[2:end]) for end in range(len(name)) if name[end] == '.') if _draft.fullmatch(name) else False
 
 def is_checkpoint(name: str, # of a file in `checkpoints`
@@ -77,13 +83,16 @@ def remove_in(folder: int|Path, # the folder around it, open or as a path
     try:
         gone = 0
         for file in os.listdir(inside):
-            if file == 'checkpoints' and known is not is_checkpoint and is_folder(inside, file): gone += remove_in(inside, file, is_checkpoint)
+            if file == 'checkpoints' and known is not is_checkpoint and is_folder(inside, file):
+                gone += remove_in(inside, file, is_checkpoint)
             elif belongs(file, known) and not is_folder(inside, file):
                 os.unlink(file, dir_fd=inside)
                 gone += 1
         left = os.listdir(inside)
-    finally: os.close(inside)
-    if not left: os.rmdir(place, **at)
+    finally:
+        os.close(inside)
+    if not left:
+        os.rmdir(place, **at)
     return gone
 
 def is_folder(inside: int, # an open folder
@@ -96,8 +105,12 @@ def remove_run(folder: Path, # of a run, from `run_path`, its locks held
                checkpoints_only: bool=False, # leave the rest
               ) -> int: # files removed
     "Remove a run's own files, and its folder if nothing else is in it."
-    if folder.parent != runs_folder() or not plain_name(folder.name): raise ValueError(f'{folder} is no folder of a run: nothing is removed there.')
-    if not checkpoints_only: return remove_in(folder.parent, folder.name, RUN_FILES.__contains__)
+    if folder.parent != runs_folder() or not plain_name(folder.name):
+        raise ValueError(f'{folder} is no folder of a run: nothing is removed there.')
+    if not checkpoints_only:
+        return remove_in(folder.parent, folder.name, RUN_FILES.__contains__)
     inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try: return remove_in(inside, 'checkpoints', is_checkpoint)
-    finally: os.close(inside)
+    try:
+        return remove_in(inside, 'checkpoints', is_checkpoint)
+    finally:
+        os.close(inside)

@@ -8,6 +8,7 @@ __all__ = ['executed', 'notebook_page', 'without_secrets', 'clean_notebook']
 # %% ../../nbs/common/05_pages.ipynb #99396077
 import json
 from pathlib import Path
+
 from .console import hide_known, redact
 from ..core import atomic_write, sha256_file
 
@@ -15,15 +16,18 @@ from ..core import atomic_write, sha256_file
 def executed(folder: Path, # of a run
             ) -> bool: # True also for a notebook that ended with an error
     "Is there a notebook that papermill is done with?"
-    try: return bool(json.loads((folder/'notebook.ipynb').read_text(encoding='utf-8'))['metadata']['papermill']['end_time'])
-    except (OSError, ValueError, KeyError, TypeError): return False
+    try:
+        return bool(json.loads((folder/'notebook.ipynb').read_text(encoding='utf-8'))['metadata']['papermill']['end_time'])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 # %% ../../nbs/common/05_pages.ipynb #0467345f
 def notebook_page(folder: Path, # with an executed notebook.ipynb
                  ) -> Path: # notebook.html, which loads nothing from elsewhere
     "The notebook as a page; it is made anew only where the notebook changed."
     page, mark = folder/'notebook.html', f'<!-- notebook.ipynb {sha256_file(folder/"notebook.ipynb")} -->\n'
-    if page.exists() and page.read_text(encoding='utf-8').endswith(mark): return page
+    if page.exists() and page.read_text(encoding='utf-8').endswith(mark):
+        return page
     from nbconvert import HTMLExporter
     from nbconvert.filters import clean_html
     nowhere = {name: '' for name in ('mathjax_url', 'require_js_url', 'jquery_url', 'mermaid_js_url', 'mermaid_layout_elk_js_url', 'widget_renderer_url') if name in HTMLExporter.class_trait_names()}
@@ -36,14 +40,18 @@ def without_secrets(nb: dict, # a notebook, as JSON; changed
                    ) -> dict: # the same
     "Take passwords and tokens out of a notebook's outputs and parameters."
     def clean(x, how):
-        if isinstance(x, str): return how(x)
-        if isinstance(x, list) and all(isinstance(v, str) for v in x): return how(''.join(x)).splitlines(keepends=True)
-        if isinstance(x, dict): return {k: v if k.startswith('image/') and k != 'image/svg+xml' else clean(v, how) for k, v in x.items()}
+        if isinstance(x, str):
+            return how(x)
+        if isinstance(x, list) and all(isinstance(v, str) for v in x):
+            return how(''.join(x)).splitlines(keepends=True)
+        if isinstance(x, dict):
+            return {k: v if k.startswith('image/') and k != 'image/svg+xml' else clean(v, how) for k, v in x.items()}
         return [clean(v, how) for v in x] if isinstance(x, list) else x
     for cell in nb['cells']:
         given = 'injected-parameters' in cell.get('metadata', {}).get('tags', [])
         cell['source'] = clean(cell['source'], redact if given else hide_known)
-        if 'outputs' in cell: cell['outputs'] = [clean(o, redact) for o in cell['outputs']]
+        if 'outputs' in cell:
+            cell['outputs'] = [clean(o, redact) for o in cell['outputs']]
     nb['metadata'] = clean(nb['metadata'], redact)
     return nb
 
@@ -54,6 +62,7 @@ def clean_notebook(folder: Path, # of a run, with an executed notebook.ipynb
     path = folder/'notebook.ipynb'
     before = path.read_text(encoding='utf-8')
     known, nb = json.loads(before), without_secrets(json.loads(before))
-    if nb == known: return False
+    if nb == known:
+        return False
     atomic_write(path, json.dumps(nb, indent=1, ensure_ascii=False) + '\n')
     return True

@@ -7,10 +7,22 @@ __all__ = ['scratch_home', 'captured', 'one_paragraph', 'refused', 'Done', 'run_
            'bad_server', 'fake_run']
 
 # %% ../../nbs/common/04_testing.ipynb #dfce2209
-import contextlib, hashlib, io, os, re, signal, socket, subprocess, sys, tempfile, threading, time
+import contextlib
+import hashlib
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
 from ..core import write_json
 
 # %% ../../nbs/common/04_testing.ipynb #f2b134ec
@@ -19,18 +31,23 @@ def scratch_home(**env: str # further variables of the environment
                 ): # yields the folder, which is removed afterwards
     "An empty DOWNSCALEXR_HOME for the length of a block, without a tracking store or scheduler from outside."
     kept = dict(os.environ)
-    for name in [k for k in os.environ if k.startswith(('MLFLOW_TRACKING', 'DASK_'))]: del os.environ[name]
+    for name in [k for k in os.environ if k.startswith(('MLFLOW_TRACKING', 'DASK_'))]:
+        del os.environ[name]
     with tempfile.TemporaryDirectory(prefix='downscalexr-test-', ignore_cleanup_errors=True) as folder:
         os.environ.update(env | dict(DOWNSCALEXR_HOME=folder))
-        try: yield Path(folder).resolve()
-        finally: os.environ.clear(); os.environ.update(kept)
+        try:
+            yield Path(folder).resolve()
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
 
 # %% ../../nbs/common/04_testing.ipynb #e7fb4803
 @contextlib.contextmanager
 def captured(): # yields an io.StringIO
     "What a block prints, standard error too."
     said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said): yield said
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        yield said
 
 def one_paragraph(text: str, # what somebody is told
                  ) -> str: # the same, stripped
@@ -46,7 +63,8 @@ def refused(kind: type, # of the exception, exactly
             *args, **kwargs # with these
            ) -> str: # its message
     "Call `f`, which must raise `kind` with one paragraph as its message."
-    try: f(*args, **kwargs)
+    try:
+        f(*args, **kwargs)
     except BaseException as e:
         assert type(e) is kind, f'{type(e).__name__} instead of {kind.__name__}: {e}'
         return one_paragraph(str(e))
@@ -74,10 +92,13 @@ def run_command(*words, # a command of this environment and its words
     start, late = time.monotonic(), False
     with tempfile.TemporaryFile() as out:
         p = subprocess.Popen([str(w) for w in words], env=full, cwd=cwd, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
-        try: p.communicate(None if stdin is None else stdin.encode(), timeout=limit)
-        except subprocess.TimeoutExpired: late = True
+        try:
+            p.communicate(None if stdin is None else stdin.encode(), timeout=limit)
+        except subprocess.TimeoutExpired:
+            late = True
         finally:
-            with contextlib.suppress(ProcessLookupError): os.killpg(p.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(p.pid, signal.SIGKILL)
             p.wait()
         out.seek(0)
         return Done(p.returncode, out.read().decode('utf-8', 'replace'), time.monotonic() - start, late)
@@ -98,15 +119,21 @@ class BadAnswers(BaseHTTPRequestHandler):
     def answer(self):
         server = self.server
         server.asked.append(dict(self.headers))
-        if server.how == 'hangs': return server.over.wait()
+        if server.how == 'hangs':
+            return server.over.wait()
         self.send_response(dict(refuses=401, fails=500, redirects=302).get(server.how, 200))
-        if server.how == 'redirects': self.send_header('Location', server.elsewhere or self.path)
-        if server.how != 'drips': self.send_header('Content-Length', '21' if server.how in ('page', 'fails') else '0')
+        if server.how == 'redirects':
+            self.send_header('Location', server.elsewhere or self.path)
+        if server.how != 'drips':
+            self.send_header('Content-Length', '21' if server.how in ('page', 'fails') else '0')
         self.end_headers()
-        if server.how in ('page', 'fails'): self.wfile.write(b'<html>no store</html>')
-        while server.how == 'drips' and not server.over.wait(.1): self.wfile.write(b' ')
+        if server.how in ('page', 'fails'):
+            self.wfile.write(b'<html>no store</html>')
+        while server.how == 'drips' and not server.over.wait(.1):
+            self.wfile.write(b' ')
     def do_GET(self):
-        with contextlib.suppress(OSError): self.answer() # whoever asked has gone
+        with contextlib.suppress(OSError):
+            self.answer() # whoever asked has gone
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
     def log_message(self, *args): pass
 
@@ -125,7 +152,8 @@ def bad_server(how: str, # 'down', 'refuses' (401), 'fails' (500), 'page' (HTML)
     server = ThreadingHTTPServer(('127.0.0.1', 0), BadAnswers)
     server.daemon_threads, server.how, server.elsewhere, server.asked, server.over = True, how, elsewhere, [] if asked is None else asked, threading.Event()
     threading.Thread(target=server.serve_forever, args=(.05,), daemon=True).start()
-    try: yield server.server_port
+    try:
+        yield server.server_port
     finally:
         server.over.set()
         server.shutdown()
@@ -140,7 +168,8 @@ def fake_run(folder: Path, # to make
     "The files of a finished run, without the training."
     folder.mkdir(parents=True, exist_ok=True)
     text = '{"epoch": 1}\n'
-    for name in ('best.pt', 'predictions.csv', 'history.jsonl', 'notebook.ipynb'): (folder/name).write_text(text)
+    for name in ('best.pt', 'predictions.csv', 'history.jsonl', 'notebook.ipynb'):
+        (folder/name).write_text(text)
     stated = dict(bytes=len(text), sha256=hashlib.sha256(text.encode()).hexdigest())
     result = dict(key=key, config=config or {}, environment={}, data={}, model={}, metrics={}, best_epoch=1, epochs_run=1, threshold=0., seconds=1.)
     write_json(folder/'config.json', dict(config or {}, key=key))

@@ -10,20 +10,29 @@ __all__ = ['TASKS', 'SHIFTS', 'AHEAD', 'Recipe', 'check_recipe', 'run_key', 'sig
            'train_many', 'next_signature', 'eagerly']
 
 # %% ../../nbs/evidence/03_device.ipynb #bb45a006
-import gc, math, time, types
+import gc
+import json
+import math
+import time
+import types
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
-import json, numpy as np, pandas as pd, torch, torch.nn.functional as F
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
 from torch import nn
-from ..images.batches import normalise
+
 from ..core import derive_seed
 from ..data import Split, Splits, take
-from ..models import build_model, check_model, macs, n_parameters
 from .panel import HARD, PANEL, array_digest, build_panel, hard_split
-from ..operators.pooling import FractionalMaxPool, fractional_starts
 from .robust import AUGMENTS, apply_augmentation, draw_inputs, noise_bank
+from ..images.batches import normalise
+from ..models import build_model, check_model, macs, n_parameters
+from ..operators.pooling import FractionalMaxPool, fractional_starts
 from ..operators.spectral import HAAR, HWD
 
 # %% ../../nbs/evidence/03_device.ipynb #d519661f
@@ -65,13 +74,18 @@ def check_recipe(r: Recipe, # any
     choices = dict(task=TASKS, augment=AUGMENTS, schedule=('cosine', 'constant'), optimiser=('adamw', 'adam'))
     for name, valid in choices.items():
         given = getattr(r, name)
-        if given not in valid: raise ValueError(f'Unknown {name} {given!r}. Valid: {", ".join(valid)}.')
+        if given not in valid:
+            raise ValueError(f'Unknown {name} {given!r}. Valid: {", ".join(valid)}.')
     for name in ('updates', 'batch_size'):
-        if not getattr(r, name) >= 1: raise ValueError(f'{name} must be 1 or more, got {getattr(r, name)}.')
+        if not getattr(r, name) >= 1:
+            raise ValueError(f'{name} must be 1 or more, got {getattr(r, name)}.')
     for name in ('ema', 'label_smoothing', 'warmup', 'mix'):
-        if not 0 <= (given := getattr(r, name)) < 1: raise ValueError(f'{name} must be in [0, 1), got {given}.')
-    if not 0 < r.train_fraction <= 1: raise ValueError(f'train_fraction must be in (0, 1], got {r.train_fraction}.')
-    if not 0 < r.lr < math.inf: raise ValueError(f'lr must be a positive number, got {r.lr}.')
+        if not 0 <= (given := getattr(r, name)) < 1:
+            raise ValueError(f'{name} must be in [0, 1), got {given}.')
+    if not 0 < r.train_fraction <= 1:
+        raise ValueError(f'train_fraction must be in (0, 1], got {r.train_fraction}.')
+    if not 0 < r.lr < math.inf:
+        raise ValueError(f'lr must be a positive number, got {r.lr}.')
     return r
 
 # %% ../../nbs/evidence/03_device.ipynb #0ea7cec6
@@ -107,8 +121,10 @@ def shifted(images: np.ndarray, # uint8 (N, 1, H, W)
     "Displaced images."
     out = np.roll(images, (dy, dx), (2, 3))
     if mode == 'zero':
-        if dy: out[:, :, slice(0, dy) if dy > 0 else slice(dy, None)] = 0
-        if dx: out[..., slice(0, dx) if dx > 0 else slice(dx, None)] = 0
+        if dy:
+            out[:, :, slice(0, dy) if dy > 0 else slice(dy, None)] = 0
+        if dx:
+            out[..., slice(0, dx) if dx > 0 else slice(dx, None)] = 0
     return out
 
 # %% ../../nbs/evidence/03_device.ipynb #07e2f523
@@ -151,7 +167,8 @@ def starts_on_device(size: int, # pixels before
                      u: torch.Tensor, # float64, one number in [0, 1)
                     ) -> torch.Tensor: # int64 (out,)
     "`fractional_starts` in operations on the device."
-    if out == 1: return torch.full((1,), size - 2, dtype=torch.int64, device=u.device)
+    if out == 1:
+        return torch.full((1,), size - 2, dtype=torch.int64, device=u.device)
     step = (size - 2)/(out - 1)
     inner = ((torch.arange(out - 1, device=u.device) + u)*step).long() - (u*step).long()
     return F.pad(inner, (0, 1), value=size - 2)
@@ -160,7 +177,8 @@ def fractional_step(self, x: torch.Tensor, size: tuple) -> torch.Tensor:
     "`FractionalMaxPool.step` with positions drawn on the device."
     options = dict(dtype=torch.float64, device=x.device)
     for dim, out in zip((2, 3), size):
-        if out == x.shape[dim]: continue
+        if out == x.shape[dim]:
+            continue
         u = torch.rand((), **options) if self.training else torch.full((), .5, **options)
         first = starts_on_device(x.shape[dim], out, u)
         x = torch.maximum(x.index_select(dim, first), x.index_select(dim, first + 1))
@@ -175,7 +193,8 @@ def make_capturable(model: nn.Module, # on its device; changed
                    ) -> nn.Module: # the same model
     "Replace what a CUDA graph cannot hold."
     for layer in model.modules():
-        if isinstance(layer, FractionalMaxPool): layer.step = types.MethodType(fractional_step, layer)
+        if isinstance(layer, FractionalMaxPool):
+            layer.step = types.MethodType(fractional_step, layer)
         if isinstance(layer, HWD):
             layer.bands = torch.tensor(HAAR, dtype=layer.conv.weight.dtype, device=layer.conv.weight.device)/2
             layer.kernel = types.MethodType(haar_kernel, layer)
@@ -195,7 +214,8 @@ def make_optimiser(r: Recipe, # checked
     "AdamW with decay on weights alone, or Adam as the original study had it."
     parameters, on_gpu = list(model.parameters()), lr.is_cuda
     options = dict(lr=lr, fused=True, capturable=on_gpu)
-    if r.optimiser == 'adam': return torch.optim.Adam(parameters, weight_decay=r.weight_decay, **options)
+    if r.optimiser == 'adam':
+        return torch.optim.Adam(parameters, weight_decay=r.weight_decay, **options)
     groups = [dict(params=[p for p in parameters if p.ndim > 1], weight_decay=r.weight_decay),
               dict(params=[p for p in parameters if p.ndim <= 1], weight_decay=0.)]
     return torch.optim.AdamW([g for g in groups if g['params']], **options)
@@ -253,17 +273,21 @@ class DevicePool:
 
     def load(self, data: TaskData):
         "Bring all images of a task to the device, before several streams read them."
-        if (id(data), 'train') in self.kept and all((id(data), name) in self.kept for name in data.stacks): return
+        if (id(data), 'train') in self.kept and all((id(data), name) in self.kept for name in data.stacks):
+            return
         self.train(data)
-        for name in data.stacks: self.stack(data, name)
-        if self.device != 'cpu': torch.cuda.synchronize()
+        for name in data.stacks:
+            self.stack(data, name)
+        if self.device != 'cpu':
+            torch.cuda.synchronize()
 
 # %% ../../nbs/evidence/03_device.ipynb #ece2ad5b
 def prepared(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
              standardise: bool, # each image by its own mean and deviation
             ) -> torch.Tensor: # float32 (N, 1, H, W)
     "What the network sees."
-    if not standardise: return normalise(x)
+    if not standardise:
+        return normalise(x)
     deviation, mean = torch.std_mean(x, (1, 2, 3), keepdim=True)
     return (x - mean)/(deviation + .02)
 
@@ -286,9 +310,11 @@ def update(self: Run):
     self.optimiser.zero_grad(set_to_none=True)
     loss = F.binary_cross_entropy_with_logits(self.model(x), y)
     loss.backward()
-    if r.clip: nn.utils.clip_grad_norm_(self.model.parameters(), r.clip, foreach=True)
+    if r.clip:
+        nn.utils.clip_grad_norm_(self.model.parameters(), r.clip, foreach=True)
     self.optimiser.step()
-    if self.mean: torch._foreach_lerp_(self.mean, [w.detach() for w in self.weights], 1 - r.ema)
+    if self.mean:
+        torch._foreach_lerp_(self.mean, [w.detach() for w in self.weights], 1 - r.ema)
     self.losses.index_copy_(0, self.done, loss.detach().view(1))
     self.done.add_(1)
 
@@ -298,7 +324,8 @@ Run.fill, Run.update = fill, update
 def go_on(self: Run):
     "The next update, with new images where they are used up."
     at = self.r.updates - self.left
-    if at % AHEAD == 0: self.graph[0].replay() if self.graph else self.fill()
+    if at % AHEAD == 0:
+        self.graph[0].replay() if self.graph else self.fill()
     self.graph[1].replay() if self.graph else self.update()
     self.left -= 1
 
@@ -313,14 +340,19 @@ def begin(self: Run,
     self.r = r = replace(self.r, seed=seed)
     fresh = build_model(r.downsample, r.arch, r.image_size, r.width, r.control or None, seed)
     new = [*fresh.parameters(), *(b for b in fresh.buffers() if b.is_floating_point())]
-    for w, f in zip(self.weights, new, strict=True): w.copy_(f)
-    for w, m in zip(self.weights, self.mean): m.copy_(w)
+    for w, f in zip(self.weights, new, strict=True):
+        w.copy_(f)
+    for w, m in zip(self.weights, self.mean):
+        m.copy_(w)
     for state in self.optimiser.state.values():
-        for v in state.values(): v.zero_()
+        for v in state.values():
+            v.zero_()
     kept = shared_rows(self.data, r)
     rows, draws = self.drawn(len(kept))
-    self.rows.copy_(kept[rows]); self.draws.copy_(draws)
-    self.done.zero_(); self.losses.zero_()
+    self.rows.copy_(kept[rows])
+    self.draws.copy_(draws)
+    self.done.zero_()
+    self.losses.zero_()
     (self.generator or torch.default_generator).manual_seed(derive_seed(seed, 'layers'))
     self.left, self.started = r.updates, time.perf_counter()
 
@@ -330,7 +362,8 @@ def shared_rows(data: TaskData, # of a task
                 r: Recipe, # train_fraction and seed
                ) -> torch.Tensor: # int64, positions among the training images
     "The share of the training images a run uses."
-    if r.train_fraction == 1: return torch.arange(len(data.train))
+    if r.train_fraction == 1:
+        return torch.arange(len(data.train))
     part = take(data.train, r.train_fraction, r.seed)
     return torch.as_tensor(np.flatnonzero(np.isin(data.train.rows, part.rows)))
 
@@ -350,7 +383,8 @@ Run.score = score
 @torch.no_grad()
 def finish(self: Run) -> tuple[dict, dict]: # row; name → float32 (K, N)
     "Averaged weights, logits, and what is known of the run."
-    if self.mean: torch._foreach_copy_(self.weights, self.mean)
+    if self.mean:
+        torch._foreach_copy_(self.weights, self.mean)
     self.model.eval()
     logits = {name: self.score(name) for name in self.data.stacks}
     self.model.train()
@@ -374,7 +408,8 @@ def train_one(r: Recipe, # checked
     exact_arithmetic(r.repeatable)
     run = Run(check_recipe(r), data, pool)
     run.begin(r.seed)
-    while run.left: run.go_on()
+    while run.left:
+        run.go_on()
     return run.finish()
 
 # %% ../../nbs/evidence/03_device.ipynb #df88208b
@@ -396,15 +431,20 @@ def record(part, # a function without arguments
     "Capture one function while other streams go on."
     graph = torch.cuda.CUDAGraph()
     if rest:
-        with torch.cuda.graph(graph, stream=stream): part()
+        with torch.cuda.graph(graph, stream=stream):
+            part()
         return graph
-    gc.collect(); gc.disable() # nothing may be freed while a stream is recorded
+    gc.collect()
+    gc.disable() # nothing may be freed while a stream is recorded
     try:
         with torch.cuda.stream(stream):
             graph.capture_begin(capture_error_mode='thread_local')
-            try: part()
-            finally: graph.capture_end()
-    finally: gc.enable()
+            try:
+                part()
+            finally:
+                graph.capture_end()
+    finally:
+        gc.enable()
     return graph
 
 # %% ../../nbs/evidence/03_device.ipynb #44e06236
@@ -416,14 +456,18 @@ def capture(self: Run):
     try:
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
-            for _ in range(min(3, self.r.updates)): self.fill(); self.update()
+            for _ in range(min(3, self.r.updates)):
+                self.fill()
+                self.update()
             self.rehearse()
         self.stream.synchronize()
-        try: self.graph = [record(part, self.stream) for part in (self.fill, self.update)]
+        try:
+            self.graph = [record(part, self.stream) for part in (self.fill, self.update)]
         except RuntimeError: # once more as PyTorch does it, with the whole device at rest
             torch.cuda.synchronize()
             self.graph = [record(part, self.stream, rest=True) for part in (self.fill, self.update)]
-    finally: default.graphsafe_set_state(kept)
+    finally:
+        default.graphsafe_set_state(kept)
 
 Run.capture = capture
 
@@ -437,15 +481,19 @@ class Lane:
 
     def start(self, seed: int): # of the next run
         self.run.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.run.stream): self.run.begin(seed)
+        with torch.cuda.stream(self.run.stream):
+            self.run.begin(seed)
 
     def advance(self) -> bool: # True: something was queued
         "Queue another chunk where fewer than two wait."
-        while self.events and self.events[0].query(): self.events.popleft()
-        if not self.run.left or len(self.events) > 1: return False
+        while self.events and self.events[0].query():
+            self.events.popleft()
+        if not self.run.left or len(self.events) > 1:
+            return False
         n = min(self.chunk, self.run.left)
         with torch.cuda.stream(self.run.stream):
-            for _ in range(n): self.run.go_on()
+            for _ in range(n):
+                self.run.go_on()
             self.events.append(self.run.stream.record_event())
         return True
 
@@ -454,7 +502,8 @@ class Lane:
         return not self.run.left and not self.events
 
     def finish(self) -> tuple[dict, dict]: # row, logits
-        with torch.cuda.stream(self.run.stream): return self.run.finish()
+        with torch.cuda.stream(self.run.stream):
+            return self.run.finish()
 
 # %% ../../nbs/evidence/03_device.ipynb #c43f93ee
 def open_lane(r: Recipe, # whose graph is needed
@@ -465,7 +514,8 @@ def open_lane(r: Recipe, # whose graph is needed
     pool.load(data)
     exact_arithmetic(r.repeatable)
     run = Run(check_recipe(r), data, pool)
-    try: run.capture()
+    try:
+        run.capture()
     except Exception as e: # whatever cannot be captured is trained eagerly
         torch.cuda.synchronize()
         return None, f'{type(e).__name__}: {str(e).splitlines()[0][:200]}'
@@ -481,25 +531,35 @@ def train_many(recipes: list[Recipe], # runs to make
     "Train many runs side by side on one GPU."
     gc.freeze() # what was imported is looked at no more: a collection takes milliseconds
     waiting = {}
-    for r in recipes: waiting.setdefault(signature(r), deque()).append(r.seed)
+    for r in recipes:
+        waiting.setdefault(signature(r), deque()).append(r.seed)
     fresh, open_lanes = deque(waiting), []
     while True:
         while len(open_lanes) < lanes and time.monotonic() < until:
-            if (sig := next_signature(fresh, waiting)) is None: break
+            if (sig := next_signature(fresh, waiting)) is None:
+                break
             lane, why = open_lane(sig, data_of(sig), pool)
-            if lane is None: yield from eagerly(sig, waiting[sig], data_of(sig), pool, why)
-            elif waiting[sig]: lane.start(waiting[sig].popleft()); open_lanes.append(lane)
+            if lane is None:
+                yield from eagerly(sig, waiting[sig], data_of(sig), pool, why)
+            elif waiting[sig]:
+                lane.start(waiting[sig].popleft())
+                open_lanes.append(lane)
         busy = False
         for lane in list(open_lanes):
             busy |= lane.advance()
-            if not lane.ended: continue
+            if not lane.ended:
+                continue
             busy = True
             yield lane.finish()
             queue = waiting[signature(lane.run.r)]
-            if queue and time.monotonic() < until: lane.start(queue.popleft())
-            else: open_lanes.remove(lane)
-        if not open_lanes and (time.monotonic() >= until or not any(waiting.values())): return
-        if not busy: time.sleep(2e-4)
+            if queue and time.monotonic() < until:
+                lane.start(queue.popleft())
+            else:
+                open_lanes.remove(lane)
+        if not open_lanes and (time.monotonic() >= until or not any(waiting.values())):
+            return
+        if not busy:
+            time.sleep(2e-4)
 
 # %% ../../nbs/evidence/03_device.ipynb #e60e6527
 def next_signature(fresh: deque, # recipes not begun yet; changed
@@ -507,7 +567,8 @@ def next_signature(fresh: deque, # recipes not begun yet; changed
                   ) -> Recipe|None: # None: nothing waits
     "A recipe that has no lane yet, else the one with most seeds left."
     while fresh:
-        if waiting[sig := fresh.popleft()]: return sig
+        if waiting[sig := fresh.popleft()]:
+            return sig
     longest = max(waiting, key=lambda s: len(waiting[s]), default=None)
     return longest if longest is not None and waiting[longest] else None
 

@@ -6,13 +6,15 @@
 __all__ = ['SHOWN', 'panel_rows', 'operator_table', 'plot_operators_on_panel']
 
 # %% ../../nbs/evidence/06_operators.ipynb #4923acfc
-import numpy as np, pandas as pd
+import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
+
 from ..core import looks
 from ..downsample import operators
-from ..metrics import auroc, seed_interval
 from .panel import PANEL, panel_scores
 from .store import evidence, read_cases, read_logits, read_runs
+from ..metrics import auroc, seed_interval
 
 # %% ../../nbs/evidence/06_operators.ipynb #3ed1b4da
 def panel_rows(study: str, # name below the evidence

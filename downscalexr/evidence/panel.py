@@ -7,13 +7,18 @@ __all__ = ['NEUTRAL', 'CORRUPTIONS', 'PANEL', 'HARD', 'panel_table', 'jpeg', 'co
            'panel_scores', 'recipe_score', 'series', 'highest_ids', 'hard_split', 'plot_panel']
 
 # %% ../../nbs/evidence/02_panel.ipynb #d14f73bd
-import hashlib, io
-import numpy as np, pandas as pd, torch
+import hashlib
+import io
+
+import numpy as np
+import pandas as pd
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
+
 from ..data import Split, Splits
-from ..metrics import auroc, log_loss, rates, counts
 from .robust import add_noise, affine, light, noise_bank, sharpen
+from ..metrics import auroc, counts, log_loss, rates
 
 # %% ../../nbs/evidence/02_panel.ipynb #d0dee304
 NEUTRAL = dict(rotation=0., zoom=1., aspect=1., right=0., down=0., gamma=1., contrast=1., brightness=1., blur=0.,
@@ -59,17 +64,20 @@ def corrupt(images: np.ndarray, # uint8 (N, 1, H, W)
             name: str, # one of `PANEL`
            ) -> np.ndarray: # uint8 (N, 1, H, W)
     "Images under one corruption."
-    if name not in CORRUPTIONS: raise ValueError(f'Unknown corruption {name!r}. Valid: {", ".join(PANEL)}.')
+    if name not in CORRUPTIONS:
+        raise ValueError(f'Unknown corruption {name!r}. Valid: {", ".join(PANEL)}.')
     p, n = NEUTRAL | CORRUPTIONS[name], len(images)
     x, each = torch.as_tensor(images).float()/255, lambda v: torch.full((n,), float(v))
     if any(p[k] != NEUTRAL[k] for k in ('rotation', 'zoom', 'aspect', 'right', 'down')):
         stretch = p['aspect']**.5
         x = affine(x, each(np.deg2rad(p['rotation'])), each(p['zoom']*stretch), each(p['zoom']/stretch),
                   each(p['right']), each(p['down']))
-    if p['blur']: x = sharpen(x, each(p['blur']))
+    if p['blur']:
+        x = sharpen(x, each(p['blur']))
     if any(p[k] != NEUTRAL[k] for k in ('gamma', 'contrast', 'brightness')):
         x = light(x, each(p['gamma']), each(p['contrast']), each(p['brightness']))
-    if p['noise']: x = add_noise(x, each(p['noise']), torch.arange(n)*.61803399 % 1, noise_bank())
+    if p['noise']:
+        x = add_noise(x, each(p['noise']), torch.arange(n)*.61803399 % 1, noise_bank())
     out = (x.clamp(0, 1)*255).round().to(torch.uint8).numpy()
     return jpeg(out, p['jpeg']) if p['jpeg'] else out
 
@@ -118,7 +126,8 @@ def highest_ids(table: pd.DataFrame, # columns file, patient, subtype
     "Images of the patients with the highest numbers of each series."
     number = table.patient.str.extract(r'(\d+)', expand=False).fillna('0').astype(int)
     high = pd.Series(False, table.index)
-    for _, ids in number.groupby(series(table)): high[ids.index] = ids > ids.quantile(1 - share)
+    for _, ids in number.groupby(series(table)):
+        high[ids.index] = ids > ids.quantile(1 - share)
     return high.to_numpy()
 
 # %% ../../nbs/evidence/02_panel.ipynb #79ddbac1
@@ -126,7 +135,8 @@ def hard_split(splits: Splits, # any source with these series
                kind: str, # one of `HARD`
               ) -> tuple[Split, Split]: # to train on, held out
     "One harder division of the training folder."
-    if kind not in HARD: raise ValueError(f'Unknown hard division {kind!r}. Valid: {", ".join(HARD)}.')
+    if kind not in HARD:
+        raise ValueError(f'Unknown hard division {kind!r}. Valid: {", ".join(HARD)}.')
     rows = np.sort(np.concatenate([splits.train.rows, splits.val.rows]))
     table = splits.manifest.iloc[rows]
     held = series(table).isin(['virus', 'NORMAL2-IM']).to_numpy() if kind == 'subtype' else highest_ids(table)
@@ -145,7 +155,8 @@ def plot_panel(image: np.ndarray, # uint8 (1, H, W)
     rows = -(-len(PANEL)//columns)
     fig = Figure(figsize=(1.1*columns, 1.3*rows), layout='constrained')
     axes = fig.subplots(rows, columns)
-    for ax in axes.flat: ax.axis('off')
+    for ax in axes.flat:
+        ax.axis('off')
     for ax, name in zip(axes.flat, PANEL):
         ax.imshow(corrupt(image[None], name)[0, 0], cmap='gray', vmin=0, vmax=255)
         ax.set_title(name, fontsize=8)

@@ -9,12 +9,16 @@ __all__ = ['SEEDS_OF_THE_ABLATION', 'FIRST_SEED', 'ABLATION_OPERATORS', 'BASE', 
 
 # %% ../../nbs/evidence/04_plan.ipynb #d75af284
 from dataclasses import replace
-import numpy as np, pandas as pd
-from scipy.stats import nct, t as student
-from .device import Recipe
+
+import numpy as np
+import pandas as pd
+from scipy.stats import nct
+from scipy.stats import t as student
+
 from ..downsample import operators
-from ..operators.original import ORIGINAL
+from .device import Recipe
 from .panel import recipe_score
+from ..operators.original import ORIGINAL
 
 # %% ../../nbs/evidence/04_plan.ipynb #024c45e0
 SEEDS_OF_THE_ABLATION, FIRST_SEED = (100, 101), 200
@@ -36,7 +40,8 @@ def ablation_runs() -> dict: # Recipe → name of the candidate
         runs |= {replace(r, downsample=o, seed=s): name for o in ABLATION_OPERATORS for s in seeds}
         first = replace(r, seed=SEEDS_OF_THE_ABLATION[0])
         runs |= {replace(first, downsample=o, task='subtype'): name for o in ABLATION_OPERATORS}
-        if set(change) <= {'lr', 'updates'}: runs |= {replace(first, downsample=o): name for o in ('lip', 'haar')}
+        if set(change) <= {'lr', 'updates'}:
+            runs |= {replace(first, downsample=o): name for o in ('lip', 'haar')}
     return runs
 
 # %% ../../nbs/evidence/04_plan.ipynb #7a38aac9
@@ -48,7 +53,8 @@ def score_table(rows: list[dict], # config, downsample, task, panel_mean, panel_
     out = []
     for name, g in d.groupby('config', sort=False):
         panel, hard = g.dropna(subset='panel_mean'), g.hard.dropna()
-        if not len(panel) or not len(hard): continue
+        if not len(panel) or not len(hard):
+            continue
         parts = [panel.panel_mean, panel.panel_worst, hard]
         se = np.sqrt(sum(p.var(ddof=1)/len(p) for p in parts))/3
         means = [p.mean() for p in parts]
@@ -108,5 +114,6 @@ def judgement(p_holm: float, # corrected p of "no difference"
            ) -> str: # 'different', 'different, within the margin', 'equivalent' or 'undecided'
     "What may be said of one comparison."
     inside = -margin < lower90 and upper90 < margin
-    if p_holm < ALPHA: return 'different, within the margin' if inside else 'different'
+    if p_holm < ALPHA:
+        return 'different, within the margin' if inside else 'different'
     return 'equivalent' if inside else 'undecided'

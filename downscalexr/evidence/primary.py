@@ -8,17 +8,21 @@ __all__ = ['CIRCULAR', 'DRAWS_OF_PATIENTS', 'TITLES', 'wins', 'image_parts', 'pa
 
 # %% ../../nbs/evidence/07_primary.ipynb #19ba198a
 from pathlib import Path
-import numpy as np, pandas as pd
+
+import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import logit
-from scipy.stats import norm, t as student
+from scipy.stats import norm
+from scipy.stats import t as student
+
 from ..core import derive_seed, environment, looks, read_json, write_json
-from .device import SHIFTS
 from ..downsample import operators
-from ..metrics import auroc, youden_threshold
-from ..operators.original import ORIGINAL
+from .device import SHIFTS
 from .plan import MARGINS, judgement
 from .store import evidence, read_cases, read_logits, read_runs
+from ..metrics import auroc, youden_threshold
+from ..operators.original import ORIGINAL
 
 # %% ../../nbs/evidence/07_primary.ipynb #bdb378d5
 def wins(labels: np.ndarray, # (N,), 0 or 1
@@ -59,7 +63,8 @@ def resampled(name: str, # of the metric
              ) -> np.ndarray: # (draws,)
     "A metric in every draw."
     pos, neg = weights[:, labels == 1], weights[:, labels == 0]
-    if name == 'auroc': return ((pos@part)*neg).sum(1)/(pos.sum(1)*neg.sum(1))
+    if name == 'auroc':
+        return ((pos@part)*neg).sum(1)/(pos.sum(1)*neg.sum(1))
     used = neg if name == 'specificity' else weights
     return used@part/used.sum(1)
 

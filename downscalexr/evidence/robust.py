@@ -8,10 +8,14 @@ __all__ = ['AUGMENTS', 'DRAWS', 'BANK', 'RANGES', 'draw_robust', 'draw_inputs', 
 
 # %% ../../nbs/evidence/01_robust.ipynb #9e06be1a
 import math
-import numpy as np, torch, torch.nn.functional as F
+
+import numpy as np
+import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
-from ..images.batches import augment, draw_augmentation, order
+
 from ..core import derive_seed
+from ..images.batches import augment, draw_augmentation, order
 
 # %% ../../nbs/evidence/01_robust.ipynb #d0b6876d
 AUGMENTS = ('none', 'original', 'robust')
@@ -34,7 +38,8 @@ def draw_inputs(n: int, # images in the training set
                 augmented: str='robust', # one of `AUGMENTS`
                ) -> tuple[torch.Tensor, torch.Tensor]: # int64 (updates, batch), float32 (updates, batch, columns)
     "Images and random numbers of a whole run."
-    if augmented not in AUGMENTS: raise ValueError(f'Unknown augment {augmented!r}. Valid: {", ".join(AUGMENTS)}.')
+    if augmented not in AUGMENTS:
+        raise ValueError(f'Unknown augment {augmented!r}. Valid: {", ".join(AUGMENTS)}.')
     draw = dict(none=lambda *_: torch.zeros(n, 1), original=draw_augmentation, robust=draw_robust)[augmented]
     wanted, rows, draws = updates*batch_size, [], []
     for epoch in range(1, math.ceil(wanted/n) + 1):
@@ -165,8 +170,10 @@ def apply_augmentation(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
                        mix: float=0., # largest weight of the neighbour, with `robust` only
                       ) -> tuple[torch.Tensor, torch.Tensor]: # images in [0, 1] and labels
     "The augmentation of a batch by name."
-    if augmented == 'none': return x, y
-    if augmented == 'original': return augment(x, draw), y
+    if augmented == 'none':
+        return x, y
+    if augmented == 'original':
+        return augment(x, draw), y
     x = robust(x, draw, bank, strength)
     return mixup(x, y, mix*draw[:, DRAWS.index('mix')]) if mix else (x, y)
 
@@ -182,7 +189,9 @@ def plot_augmentations(image: torch.Tensor, # float32 (1, 1, H, W) in [0, 1]
     for row, (name, strength) in zip(axes, kinds):
         _, draws = draw_inputs(columns, 1, columns, 0, name)
         shown, _ = apply_augmentation(many, torch.zeros(columns), draws[0], name, bank, strength)
-        for ax, picture in zip(row, torch.cat([image, shown])): ax.imshow(picture[0], cmap='gray', vmin=0, vmax=1)
+        for ax, picture in zip(row, torch.cat([image, shown])):
+            ax.imshow(picture[0], cmap='gray', vmin=0, vmax=1)
         row[0].set_ylabel(name if name == 'original' else f'robust {strength:g}', fontsize=8)
-    for ax in axes.flat: ax.set(xticks=[], yticks=[])
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
     return fig

@@ -8,10 +8,16 @@ __all__ = ['TYPES', 'PART', 'SHARD', 'READINGS', 'append_run', 'read_journal', '
            'evidence', 'evidence_status']
 
 # %% ../../nbs/evidence/05_store.ipynb #30e498e1
-import gzip, hashlib, io
+import gzip
+import hashlib
+import io
+import json
 from datetime import datetime, timezone
 from pathlib import Path
-import json, numpy as np, pandas as pd
+
+import numpy as np
+import pandas as pd
+
 from ..core import append_jsonl, atomic_write, checkout, git_commit, read_json, read_jsonl, write_json
 
 # %% ../../nbs/evidence/05_store.ipynb #128494c7
@@ -30,7 +36,8 @@ def append_run(journal: Path, # folder
     content = b''.join(a.tobytes() for a in arrays.values())
     with open(journal/f'logits-{n:03d}.bin', 'ab') as f:
         start = f.tell()
-        f.write(content); f.flush()
+        f.write(content)
+        f.flush()
     shapes = {k: list(a.shape) for k, a in arrays.items()}
     where = dict(part=n, start=start, shapes=shapes, sha256=hashlib.sha256(content).hexdigest())
     append_jsonl(journal/'rows.jsonl', row | dict(where=where))
@@ -67,7 +74,8 @@ def shard_bytes(runs: list[tuple[dict, dict]], # row, logits
     arrays = dict(keys=np.array([row['key'] for row, _ in runs]))
     for name in TYPES:
         having = [i for i, (_, z) in enumerate(runs) if name in z]
-        if having: arrays |= {name: np.stack([runs[i][1][name] for i in having]), f'{name}_rows': np.array(having)}
+        if having:
+            arrays |= {name: np.stack([runs[i][1][name] for i in having]), f'{name}_rows': np.array(having)}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
@@ -80,8 +88,11 @@ def grouped(runs: list[tuple[dict, dict]], # in order
         shape = tuple((k, np.shape(v)) for k, v in run[1].items())
         size = sum(np.asarray(v).nbytes for v in run[1].values())
         group, total = kept.get(shape, ([], 0))
-        if not group or total + size > SHARD: group, total = [], 0; out.append(group)
-        group.append(run); kept[shape] = group, total + size
+        if not group or total + size > SHARD:
+            group, total = [], 0
+            out.append(group)
+        group.append(run)
+        kept[shape] = group, total + size
     return out
 
 # %% ../../nbs/evidence/05_store.ipynb #ee9d871f
@@ -101,7 +112,8 @@ def pack(study: Path, # folder of committed files; it may be missing
     "Add runs to a study; those it has are passed over, and nothing that is there changes."
     have, new = finished_keys(study), {}
     for row, logits in runs:
-        if row['key'] not in have: new.setdefault(row['key'], (row, logits))
+        if row['key'] not in have:
+            new.setdefault(row['key'], (row, logits))
     index = read_json(study/'index.json') if have else dict(shards={}, files={})
     old = read_runs(study) if have else pd.DataFrame()
     rows = []
@@ -111,7 +123,8 @@ def pack(study: Path, # folder of committed files; it may be missing
         index['shards'][name] = hashlib.sha256(content).hexdigest()
         rows += [flat(row) | dict(shard=name) for row, _ in group]
     tables = {'runs.csv.gz': pd.concat([old, pd.DataFrame(rows)], ignore_index=True)}
-    if images is not None: tables['images.csv.gz'] = images
+    if images is not None:
+        tables['images.csv.gz'] = images
     for name, table in tables.items():
         atomic_write(study/name, content := table_bytes(table))
         index['files'][name] = hashlib.sha256(content).hexdigest()
@@ -151,7 +164,8 @@ def read_logits(study: Path, # folder of committed files
                 log: bool=True, # False: in tests of the store alone
                ) -> dict: # key → {name: (K, N)}
     "Logits of all runs of a study."
-    if test and not why: raise ValueError('Reading the test set needs a reason: why="...".')
+    if test and not why:
+        raise ValueError('Reading the test set needs a reason: why="...".')
     if not test and set(names) & {'test', 'shifts'}:
         raise ValueError('Test logits are read with test=True and a reason; each reading is logged.')
     out, names = {}, (*names, 'test', 'shifts') if test else names
@@ -160,7 +174,8 @@ def read_logits(study: Path, # folder of committed files
             keys = z['keys']
             for name in (n for n in names if n in z):
                 values = z[name]
-                for i, row in enumerate(z[f'{name}_rows']): out.setdefault(str(keys[row]), {})[name] = values[i]
+                for i, row in enumerate(z[f'{name}_rows']):
+                    out.setdefault(str(keys[row]), {})[name] = values[i]
     if test and log:
         now = datetime.now(timezone.utc).isoformat(timespec='seconds')
         line = dict(time_utc=now, study=study.name, runs=len(out), why=why, git_commit=git_commit())

@@ -8,15 +8,30 @@ __all__ = ['ARCHIVES', 'MAX_PIECE', 'TooMuch', 'Limits', 'positive', 'limits', '
            'unpack_into', 'changes', 'clear_partials', 'Unpacked', 'flush_files', 'build', 'unpack']
 
 # %% ../../nbs/images/03_archives.ipynb #90194eb6
-import bz2, contextlib, errno, gzip, hashlib, lzma, os, re, shutil, stat, sys, tarfile, unicodedata, zipfile
+import bz2
+import contextlib
+import errno
+import gzip
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import stat
+import sys
+import tarfile
+import unicodedata
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
-from ..core import home, read_json, sha256_file, shown, write_json
+
 from ..common.files import set_aside
+from ..core import home, read_json, sha256_file, shown, write_json
 from .reader import ENDINGS, MAX_BYTES, printable
 
 # %% ../../nbs/images/03_archives.ipynb #09754439
@@ -40,9 +55,12 @@ def positive(name: str, # of a variable of the environment
             ) -> float:
     "A positive number from the environment."
     text = os.environ.get(name, '')
-    try: value = float(text) if text else default
-    except ValueError: value = 0
-    if not 0 < value < float('inf'): raise ValueError(f'{name} must be a positive number, got {text!r}.')
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = 0
+    if not 0 < value < float('inf'):
+        raise ValueError(f'{name} must be a positive number, got {text!r}.')
     return value
 
 def limits() -> Limits:
@@ -62,7 +80,8 @@ class Budget:
     def entry(self):
         "One more entry."
         self.entries += 1
-        if self.entries > self.most.members: raise TooMuch(f'it has more than {self.most.members:,} entries')
+        if self.entries > self.most.members:
+            raise TooMuch(f'it has more than {self.most.members:,} entries')
 
     def spend(self, read: int=0, # bytes that came out of the decompressor
               written: int=0, # bytes for the disk
@@ -70,20 +89,25 @@ class Budget:
         "Count bytes."
         self.read, self.written = self.read + read, self.written + written
         most, grown = self.most, max(self.read - 1024*self.entries, self.written) # headers are no content
-        if grown > most.free and grown > most.ratio*self.packed: raise TooMuch(f'it unpacks to more than {most.ratio:g} times its own {self.packed/2**20:,.1f} MB. If that is what it should be, raise DOWNSCALEXR_UNPACK_RATIO')
-        if self.written > most.total: raise TooMuch(f'its images take more than {most.total/2**30:,.3g} GiB. If they should, raise DOWNSCALEXR_UNPACK_GIB')
-        if self.written - self.looked > 1 << 26: self.room(0)
+        if grown > most.free and grown > most.ratio*self.packed:
+            raise TooMuch(f'it unpacks to more than {most.ratio:g} times its own {self.packed/2**20:,.1f} MB. If that is what it should be, raise DOWNSCALEXR_UNPACK_RATIO')
+        if self.written > most.total:
+            raise TooMuch(f'its images take more than {most.total/2**30:,.3g} GiB. If they should, raise DOWNSCALEXR_UNPACK_GIB')
+        if self.written - self.looked > 1 << 26:
+            self.room(0)
 
     def room(self, size: int): # bytes to come, as far as is known
         "Leave a tenth of the disk's room."
         self.looked = self.written
         free = shutil.disk_usage(self.out).free
-        if size > .9*free or free < 1 << 26: raise OSError(errno.ENOSPC, f'it takes {max(size, self.written)/2**20:,.0f} MB, and {free/2**20:,.0f} MB are free')
+        if size > .9*free or free < 1 << 26:
+            raise OSError(errno.ENOSPC, f'it takes {max(size, self.written)/2**20:,.0f} MB, and {free/2**20:,.0f} MB are free')
 
 # %% ../../nbs/images/03_archives.ipynb #81c18554
 def junk(name: str) -> str: # what to count it as; '' for anything else
     "What operating systems leave in folders."
-    if name == '__MACOSX' or name.casefold() in ('.ds_store', 'thumbs.db', 'desktop.ini'): return name
+    if name == '__MACOSX' or name.casefold() in ('.ds_store', 'thumbs.db', 'desktop.ini'):
+        return name
     return 'resource forks (._*)' if name.startswith('._') else 'hidden' if name.startswith('.') else ''
 
 def passed_over(path: str, # of an entry or a file, with slashes
@@ -106,7 +130,8 @@ def inside(name: str, # of an entry, as the archive gives it
           ) -> str: # relative path with slashes
     "Where an entry belongs; one that points outside is refused."
     parts = re.split(r'[/\\]', name)
-    if name.startswith(('/', '\\')) or '..' in parts or re.match(r'[A-Za-z]:[/\\]', name) or '\0' in name: raise ValueError(f'its entry {printable(name)[:99]!r} points outside')
+    if name.startswith(('/', '\\')) or '..' in parts or re.match(r'[A-Za-z]:[/\\]', name) or '\0' in name:
+        raise ValueError(f'its entry {printable(name)[:99]!r} points outside')
     return '/'.join(p for p in name.split('/') if p not in ('', '.'))
 
 def folded(path: str, # relative
@@ -141,22 +166,27 @@ class Pieces:
     def tell(self) -> int: return self.at
 
     def close(self):
-        for f in (self.raw, self.file): f.close()
+        for f in (self.raw, self.file):
+            f.close()
 
 # %% ../../nbs/images/03_archives.ipynb #e96482a2
 class Stream(Pieces):
     "The file as `tarfile` reads it: forwards."
     def seek(self, to: int): # offset from the start
         "Go forwards, or back a little."
-        if to < self.start: raise ValueError('its entries lie one inside the other')
+        if to < self.start:
+            raise ValueError('its entries lie one inside the other')
         self.at = to
-        while to > self.start + len(self.buffer) and self.more(): pass
+        while to > self.start + len(self.buffer) and self.more():
+            pass
         return to
 
     def read(self, n: int) -> bytes:
         "The next bytes; fewer at the end."
-        if not 0 <= n <= MAX_PIECE: raise TooMuch(f'an entry has a header of {n:,} bytes')
-        while self.at + n > self.start + len(self.buffer) and self.more(): pass
+        if not 0 <= n <= MAX_PIECE:
+            raise TooMuch(f'an entry has a header of {n:,} bytes')
+        while self.at + n > self.start + len(self.buffer) and self.more():
+            pass
         got = self.buffer[self.at - self.start:self.at - self.start + n]
         self.at += len(got)
         return got
@@ -174,7 +204,8 @@ def zip_entries(archive: Path, # .zip
     "The files and links of a .zip."
     with zipfile.ZipFile(archive) as z:
         entries = [i for i in z.infolist() if not i.is_dir()]
-        if any(b'PK\1\2' in i.comment + i.extra for i in z.infolist()): raise ValueError('an entry hides others') # a damaged length swallows them
+        if any(b'PK\1\2' in i.comment + i.extra for i in z.infolist()):
+            raise ValueError('an entry hides others') # a damaged length swallows them
         wanted = [i for i in entries if not passed_over(i.filename)]
         budget.room(sum(i.file_size for i in wanted))
         with tqdm(total=sum(i.compress_size for i in wanted), unit='B', unit_scale=True, desc=f'unpacking {archive.name}', delay=1) as bar:
@@ -182,7 +213,8 @@ def zip_entries(archive: Path, # .zip
                 budget.entry()
                 link = stat.S_ISLNK(i.external_attr >> 16)
                 yield Entry(i.filename, 'links'*link, lambda: z.open(i))
-                if not passed_over(i.filename): bar.update(i.compress_size)
+                if not passed_over(i.filename):
+                    bar.update(i.compress_size)
 
 # %% ../../nbs/images/03_archives.ipynb #b6a7b397
 def link_target(m: tarfile.TarInfo, # a link
@@ -190,7 +222,8 @@ def link_target(m: tarfile.TarInfo, # a link
     "Where a link of a .tar leads; out of the archive is refused."
     start = '' if m.islnk() else os.path.dirname(m.name)
     target = os.path.normpath(os.path.join(start, m.linkname))
-    if m.linkname.startswith(('/', '\\')) or target.startswith('..'): raise ValueError(f'its entry {printable(m.name)[:99]!r} is a link that points outside')
+    if m.linkname.startswith(('/', '\\')) or target.startswith('..'):
+        raise ValueError(f'its entry {printable(m.name)[:99]!r} is a link that points outside')
     return inside(target)
 
 def tar_entries(archive: Path, # .tar, compressed or not
@@ -203,12 +236,17 @@ def tar_entries(archive: Path, # .tar, compressed or not
             while (m := t.next()) is not None:
                 budget.entry()
                 t.members.clear()
-                if m.isdev(): raise ValueError(f'its entry {printable(m.name)[:99]!r} is a special file')
-                if m.issym() or m.islnk(): target = link_target(m)
-                if m.islnk(): yield Entry(m.name, '', lambda: open(out/target, 'rb'))
-                elif not m.isdir(): yield Entry(m.name, 'links' if m.issym() else '' if m.isreg() else 'special files', lambda: t.extractfile(m))
+                if m.isdev():
+                    raise ValueError(f'its entry {printable(m.name)[:99]!r} is a special file')
+                if m.issym() or m.islnk():
+                    target = link_target(m)
+                if m.islnk():
+                    yield Entry(m.name, '', lambda: open(out/target, 'rb'))
+                elif not m.isdir():
+                    yield Entry(m.name, 'links' if m.issym() else '' if m.isreg() else 'special files', lambda: t.extractfile(m))
             stream.seek(t.offset) # tarfile takes a damaged header for the end
-            if stream.read(512) != bytes(512): raise ValueError(f'its entries break off after {budget.entries}')
+            if stream.read(512) != bytes(512):
+                raise ValueError(f'its entries break off after {budget.entries}')
             stream.seek(1 << 62) # to the end, where gzip has its checksum
 
 # %% ../../nbs/images/03_archives.ipynb #09a4ba59
@@ -222,7 +260,8 @@ def write_entry(entry: Entry, # an image
     with entry.open() as source, open(path, 'xb') as f:
         while block := source.read(1 << 20):
             size += len(block)
-            if size > budget.most.member: raise TooMuch(f'its entry {printable(entry.name)[:99]!r} has more than {budget.most.member/2**20:,.0f} MB')
+            if size > budget.most.member:
+                raise TooMuch(f'its entry {printable(entry.name)[:99]!r} has more than {budget.most.member/2**20:,.0f} MB')
             budget.spend(read=len(block) if isinstance(source, zipfile.ZipExtFile) else 0, written=len(block))
             digest.update(block)
             f.write(block)
@@ -239,38 +278,53 @@ def unpack_into(archive: Path, # .zip or .tar
     for entry in entries:
         path = inside(entry.name)
         why = entry.why or passed_over(path)
-        if why: skipped[why] += 1; continue
-        if (other := names.setdefault(folded(path), entry.name)) is not entry.name: raise ValueError(f'its entries {printable(other)[:99]!r} and {printable(entry.name)[:99]!r} are one file, if only on some disks')
-        try: files[path] = write_entry(entry, out/path, budget)
-        except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError) as e: raise ValueError(f'its entry {printable(entry.name)[:99]!r} is a file where another one needs a folder, or a link to nothing') from e
+        if why:
+            skipped[why] += 1
+            continue
+        if (other := names.setdefault(folded(path), entry.name)) is not entry.name:
+            raise ValueError(f'its entries {printable(other)[:99]!r} and {printable(entry.name)[:99]!r} are one file, if only on some disks')
+        try:
+            files[path] = write_entry(entry, out/path, budget)
+        except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError) as e:
+            raise ValueError(f'its entry {printable(entry.name)[:99]!r} is a file where another one needs a folder, or a link to nothing') from e
         except OSError as e:
-            if e.errno != errno.ENAMETOOLONG: raise
+            if e.errno != errno.ENAMETOOLONG:
+                raise
             raise ValueError(f'its entry {printable(entry.name)[:60]!r}… has a name too long for this disk') from None
-    if not files: raise ValueError(f'it holds no image; passed over: {", ".join(f"{k} {v:,}" for k, v in few(skipped).items()) or "nothing"}')
+    if not files:
+        raise ValueError(f'it holds no image; passed over: {", ".join(f"{k} {v:,}" for k, v in few(skipped).items()) or "nothing"}')
     return dict(files=files, skipped=few(skipped))
 
 # %% ../../nbs/images/03_archives.ipynb #8e128811
 def changes(folder: Path, # as `unpack` leaves it
            ) -> str: # what is wrong; '' for nothing
     "Compare an unpacked archive with its list."
-    try: files = {name: (int(size), str(digest), int(when)) for name, (size, digest, when) in read_json(folder/'members.json', ('files', 'skipped'))['files'].items()}
-    except (OSError, ValueError, TypeError, AttributeError): return 'its list is missing or damaged'
+    try:
+        files = {name: (int(size), str(digest), int(when)) for name, (size, digest, when) in read_json(folder/'members.json', ('files', 'skipped'))['files'].items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return 'its list is missing or damaged'
     there = {}
     for here, folders, names in os.walk(folder/'images'):
-        for name in names: there[os.path.relpath(os.path.join(here, name), folder/'images')] = os.lstat(os.path.join(here, name))
-        if links := [n for n in folders if os.path.islink(os.path.join(here, n))]: return f'{printable(links[0])} is a link'
-    if lost := sorted(files.keys() - there.keys()): return f'{len(lost)} files are gone, among them {printable(lost[0])}'
-    if new := sorted(there.keys() - files.keys()): return f'{len(new)} files were added, among them {printable(new[0])}'
+        for name in names:
+            there[os.path.relpath(os.path.join(here, name), folder/'images')] = os.lstat(os.path.join(here, name))
+        if links := [n for n in folders if os.path.islink(os.path.join(here, n))]:
+            return f'{printable(links[0])} is a link'
+    if lost := sorted(files.keys() - there.keys()):
+        return f'{len(lost)} files are gone, among them {printable(lost[0])}'
+    if new := sorted(there.keys() - files.keys()):
+        return f'{len(new)} files were added, among them {printable(new[0])}'
     for name, (size, digest, when) in files.items():
         info = there[name]
-        if not stat.S_ISREG(info.st_mode) or info.st_size != size or info.st_mtime_ns != when and sha256_file(folder/'images'/name) != digest: return f'{printable(name)} was changed'
+        if not stat.S_ISREG(info.st_mode) or info.st_size != size or info.st_mtime_ns != when and sha256_file(folder/'images'/name) != digest:
+            return f'{printable(name)} was changed'
     return ''
 
 def clear_partials(root: Path, # of the unpacked archives
                   ):
     "Remove what killed processes left; what another one is working on has its lock held."
     for partial in root.glob('.*.partial'):
-        with contextlib.suppress(Timeout), FileLock(str(partial.with_suffix('.lock')), timeout=0): shutil.rmtree(partial, ignore_errors=True)
+        with contextlib.suppress(Timeout), FileLock(str(partial.with_suffix('.lock')), timeout=0):
+            shutil.rmtree(partial, ignore_errors=True)
 
 # %% ../../nbs/images/03_archives.ipynb #69a222d0
 class Unpacked(NamedTuple):
@@ -282,9 +336,11 @@ def flush_files(folder: Path, # holds the files
                 names, # of them, relative
                ):
     "Force files onto the disk: one by one where they are few, else all that waits."
-    if len(names) > 200: return os.sync()
+    if len(names) > 200:
+        return os.sync()
     for name in names:
-        with open(folder/name, 'rb') as f: os.fsync(f.fileno())
+        with open(folder/name, 'rb') as f:
+            os.fsync(f.fileno())
 
 def build(archive: Path, # .zip or .tar
           folder: Path, # to make
@@ -296,16 +352,20 @@ def build(archive: Path, # .zip or .tar
         (partial/'images').mkdir(parents=True)
         members = unpack_into(archive, partial/'images')
         after = archive.stat()
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns): raise ValueError('it changed while it was being read')
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise ValueError('it changed while it was being read')
         write_json(partial/'members.json', members)
         flush_files(partial/'images', members['files'])
         partial.rename(folder)
     except Exception as e: # damaged archives raise nearly anything
         where = f'{folder.parent} (below DOWNSCALEXR_HOME)'
-        if getattr(e, 'errno', 0) in _disk: raise OSError(e.errno, f'{archive} could not be unpacked to {where}: {e.strerror}. Free some disk, or set DOWNSCALEXR_HOME to another') from None
-        if isinstance(e, TooMuch): raise TooMuch(f'{archive} is not unpacked: {e}, or unpack it yourself and name the folder.') from None
+        if getattr(e, 'errno', 0) in _disk:
+            raise OSError(e.errno, f'{archive} could not be unpacked to {where}: {e.strerror}. Free some disk, or set DOWNSCALEXR_HOME to another') from None
+        if isinstance(e, TooMuch):
+            raise TooMuch(f'{archive} is not unpacked: {e}, or unpack it yourself and name the folder.') from None
         raise ValueError(f'{archive} cannot be unpacked: {str(e) or type(e).__name__}. Download it again, or unpack it yourself and name the folder.') from None
-    finally: shutil.rmtree(partial, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 # %% ../../nbs/images/03_archives.ipynb #1425000a
 def unpack(archive: Path, # .zip, .tar, .tar.gz or .tgz
@@ -318,6 +378,8 @@ def unpack(archive: Path, # .zip, .tar, .tar.gz or .tgz
         clear_partials(root)
         with FileLock(str(root/f'.{folder.name}.lock')):
             wrong = changes(folder) if folder.is_dir() else ''
-            if wrong: print(f'{shown(folder)}: {wrong}. It is kept as {set_aside(folder).name}, and {archive.name} is unpacked again.', file=sys.stderr)
-            if not folder.is_dir(): build(archive, folder, root/f'.{folder.name}.partial')
+            if wrong:
+                print(f'{shown(folder)}: {wrong}. It is kept as {set_aside(folder).name}, and {archive.name} is unpacked again.', file=sys.stderr)
+            if not folder.is_dir():
+                build(archive, folder, root/f'.{folder.name}.partial')
     return Unpacked(folder/'images', read_json(folder/'members.json', ('skipped',))['skipped'])

@@ -10,22 +10,38 @@ __all__ = ['NEAR_BITS', 'ALIKE', 'DUPLICATES', 'phash', 'as_hex', 'same_pictures
            'refuse_leaks', 'run_audit']
 
 # %% ../../nbs/images/09_audit.ipynb #235e8f08
-import hashlib, os
+import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
-import numpy as np, pandas as pd
+
+import numpy as np
+import pandas as pd
 from joblib import cpu_count, delayed
 from PIL import Image
 from scipy.fft import dct
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
-from .cache import cached
-from ..core import Damaged, home, worker_pool
+
 from ..common.files import read_table, write_table
-from .phantom import MAX_SIZE, PHANTOM_VERSION, make_phantom
+from ..core import Damaged, home, worker_pool
+from .cache import cached
 from .jpegs import decoders
-from .reader import ENDINGS, MIN_SIDE, READER_VERSION, REASONS, Unreadable, measure, printable, read_bytes, read_films, read_picture, square
+from .phantom import MAX_SIZE, PHANTOM_VERSION, make_phantom
+from downscalexr.images.reader import (
+    ENDINGS,
+    MIN_SIDE,
+    READER_VERSION,
+    REASONS,
+    Unreadable,
+    measure,
+    printable,
+    read_bytes,
+    read_films,
+    read_picture,
+    square,
+)
 from .sources import Source, check_tree, find_source, list_images, read_npz, visible
 
 # %% ../../nbs/images/09_audit.ipynb #f51e7c2f
@@ -74,7 +90,8 @@ def empty_store(path: Path, # .npy file to create
     try:
         store = np.lib.format.open_memmap(path, mode='w+', dtype=np.uint8, shape=(n, 1, image_size, image_size))
         if hasattr(os, 'posix_fallocate'):
-            with open(path, 'r+b') as f: os.posix_fallocate(f.fileno(), 0, path.stat().st_size)
+            with open(path, 'r+b') as f:
+                os.posix_fallocate(f.fileno(), 0, path.stat().st_size)
     except OSError as e:
         raise OSError(e.errno, f'{n*image_size**2/2**20:.0f} MB are needed for {n} films at {image_size} px, and {home()} has no room ({e.strerror}). Free some disk, set DOWNSCALEXR_HOME to another, or take a smaller image_size') from None
     return store
@@ -91,8 +108,10 @@ def hash_files(root: Path, # the folder the paths are relative to
               ) -> list[str]: # SHA-256 of each, in order; '' for what is no readable file
     "Hash files."
     def one(path):
-        try: return hashlib.sha256(read_bytes(path)).hexdigest()
-        except Unreadable: return ''
+        try:
+            return hashlib.sha256(read_bytes(path)).hexdigest()
+        except Unreadable:
+            return ''
     return [one(on_disk(root, name)) for name in tqdm(files, desc='hashing', unit='file', mininterval=.5)]
 
 # %% ../../nbs/images/09_audit.ipynb #596b7e03
@@ -127,7 +146,9 @@ def scan_files(root: Path, # the folder the paths are relative to
     tasks = (delayed(read_films)(root, names[i:i + chunk], hashes[i:i + chunk], i, out/'images.npy') for i in starts)
     rows = []
     with tqdm(total=len(files), desc=f'reading films at {image_size} px', unit='film') as bar:
-        for part in jobs(tasks): rows += part; bar.update(len(part))
+        for part in jobs(tasks):
+            rows += part
+            bar.update(len(part))
     keep_scan(rows, hashes, out)
 
 # %% ../../nbs/images/09_audit.ipynb #8a6c5ef9
@@ -148,7 +169,9 @@ def scan_arrays(images: np.ndarray, # uint8 (N, 1, H, W)
 def digest(*parts) -> str: # 64 hexadecimal digits
     "SHA-256 of text or bytes, one after another."
     h = hashlib.sha256()
-    for p in parts: h.update(p if isinstance(p, bytes) else str(p).encode()); h.update(b'\0')
+    for p in parts:
+        h.update(p if isinstance(p, bytes) else str(p).encode())
+        h.update(b'\0')
     return h.hexdigest()
 
 def cache_key(table: pd.DataFrame, # columns file and sha256
@@ -168,10 +191,14 @@ def open_scan(folder: Path, # of the cache
     "Open what a scan left; what cannot belong to these films is `Damaged`."
     scan, pairs = read_table(folder/'scan.csv', _scan_columns), read_table(folder/'pairs.csv', _pair_kinds)
     films, shape = np.load(folder/'images.npy', mmap_mode='r', allow_pickle=False), (n, 1, image_size, image_size)
-    if films.shape != shape or films.dtype != np.uint8: raise Damaged(folder/'images.npy', f'{films.dtype} {films.shape} where uint8 {shape} belongs')
-    if len(scan) != n: raise Damaged(folder/'scan.csv', f'{len(scan)} rows for {n} films')
-    if strange := set(scan.reason) - {'', *REASONS}: raise Damaged(folder/'scan.csv', f'{min(strange)!r} is no reason')
-    if not ((0 <= pairs['first']) & (pairs['first'] < pairs.second) & (pairs.second < n)).all(): raise Damaged(folder/'pairs.csv', 'a row of a pair is no row of the scan')
+    if films.shape != shape or films.dtype != np.uint8:
+        raise Damaged(folder/'images.npy', f'{films.dtype} {films.shape} where uint8 {shape} belongs')
+    if len(scan) != n:
+        raise Damaged(folder/'scan.csv', f'{len(scan)} rows for {n} films')
+    if strange := set(scan.reason) - {'', *REASONS}:
+        raise Damaged(folder/'scan.csv', f'{min(strange)!r} is no reason')
+    if not ((0 <= pairs['first']) & (pairs['first'] < pairs.second) & (pairs.second < n)).all():
+        raise Damaged(folder/'pairs.csv', 'a row of a pair is no row of the scan')
     return scan, pairs, films
 
 # %% ../../nbs/images/09_audit.ipynb #31cb45eb
@@ -199,7 +226,8 @@ def load_phantom(n_patients: int, # synthetic patients
         scan_arrays(films.images, list(table.sha256), image_size, out)
     def read(folder):
         table = read_table(folder/'table.csv', _phantom_kinds)
-        if list(table.sha256) != [digest(f'phantom {PHANTOM_VERSION}', f) for f in table.file]: raise Damaged(folder/'table.csv', 'its digests are not those of its films')
+        if list(table.sha256) != [digest(f'phantom {PHANTOM_VERSION}', f) for f in table.file]:
+            raise Damaged(folder/'table.csv', 'its digests are not those of its films')
         return table, open_scan(folder, len(table), image_size)
     return cached(f'phantom{n_patients}-{image_size}px-{PHANTOM_VERSION}.{READER_VERSION}', build, read)
 
@@ -207,7 +235,8 @@ def load_phantom(n_patients: int, # synthetic patients
 def wake(image_size: int, # pixels on each side
         ): # yields when a worker process is ready
     "Start the worker processes where films have never been kept at this size."
-    if any((home()/'data'/'cache').glob(f'*-{image_size}px-*')): return iter(())
+    if any((home()/'data'/'cache').glob(f'*-{image_size}px-*')):
+        return iter(())
     blank = np.zeros((512, 512), np.uint8)
     return worker_pool()(delayed(measure)(blank) for _ in range(2*cpu_count()))
 
@@ -215,7 +244,8 @@ def load_films(source: Source, # as `find_source` gives it
                image_size: int, # pixels on each side
               ) -> tuple[pd.DataFrame, tuple, dict]: # (table, as `open_scan` gives it, what was passed over and how often)
     "A source's films, read and measured."
-    if source.kind == 'phantom': return *load_phantom(source.patients, image_size), {}
+    if source.kind == 'phantom':
+        return *load_phantom(source.patients, image_size), {}
     if source.kind == 'medmnist':
         table, images = read_npz(source)
         table['sha256'], ignored = [hashlib.sha256(im.tobytes()).hexdigest() for im in images], {}
@@ -224,7 +254,8 @@ def load_films(source: Source, # as `find_source` gives it
         table, ignored = list_images(source)
         waking = wake(image_size) if len(table) > _many else ()
         table['sha256'] = hash_files(source.where, table.file)
-        for _ in waking: pass
+        for _ in waking:
+            pass
         build = lambda out: scan_files(source.where, list(table.file), list(table.sha256), image_size, out)
     return table, cached(cache_key(table, image_size), build, lambda folder: open_scan(folder, len(table), image_size)), ignored
 
@@ -303,16 +334,19 @@ def other_classes(source: Source, # of kind 'kaggle' or 'folder'
     found = {}
     for pair in parts.values():
         for other in visible(pair[0].parent):
-            if other in pair or other.name == root.name: continue # a copy of the tree in itself is no class
+            if other in pair or other.name == root.name:
+                continue # a copy of the tree in itself is no class
             n = sum(Path(f).suffix.lower() in ENDINGS for *_, files in os.walk(other) for f in files if not f.startswith('.'))
-            if n: found[other.relative_to(root).as_posix()] = n
+            if n:
+                found[other.relative_to(root).as_posix()] = n
     return found
 
 def check_classes(source: Source, # whose classes nobody has named
                  ):
     "Refuse a third class folder."
     others = other_classes(source) if source.kind in ('kaggle', 'folder') else {}
-    if not others: return
+    if not others:
+        return
     names, here = ','.join(source.classes), ', '.join(f'{printable(k)} ({n:,} images)' for k, n in others.items())
     raise ValueError(f'{printable(source.name)} has more than two class folders: beside {" and ".join(source.classes)} there is {here}. Two classes are compared, and the rest would be left out. If that is meant, name the two: --classes {names} (classes="{names}"). Otherwise move those folders away, or put their images into one of the two.')
 
@@ -343,7 +377,8 @@ def check_image_size(image_size: int, # pixels on each side
                     ) -> int: # the same
     "Refuse a size that cannot be meant."
     whole = isinstance(image_size, (int, np.integer)) and not isinstance(image_size, bool)
-    if not whole or not MIN_SIDE <= image_size <= MAX_SIZE: raise ValueError(f'image_size must be {MIN_SIDE} px or more and {MAX_SIZE:,} px at most, a whole number; got {image_size!r}.')
+    if not whole or not MIN_SIDE <= image_size <= MAX_SIZE:
+        raise ValueError(f'image_size must be {MIN_SIDE} px or more and {MAX_SIZE:,} px at most, a whole number; got {image_size!r}.')
     return image_size
 
 # %% ../../nbs/images/09_audit.ipynb #eda39b22
@@ -355,9 +390,11 @@ def examine(source: str|Path='auto', # as for `find_source`
            ) -> Audit:
     "Read, measure and judge every film of a source, whatever is found."
     check_image_size(image_size)
-    if duplicates not in DUPLICATES: raise ValueError(f'duplicates must be one of {", ".join(DUPLICATES)}, got {duplicates!r}.')
+    if duplicates not in DUPLICATES:
+        raise ValueError(f'duplicates must be one of {", ".join(DUPLICATES)}, got {duplicates!r}.')
     found = find_source(source, classes, patients)
-    if not classes: check_classes(found)
+    if not classes:
+        check_classes(found)
     table, (scan, pairs, films), ignored = load_films(found, image_size)
     table = judge(pd.concat([table.reset_index(drop=True), scan], axis=1), pairs, duplicates)
     table['named'], table['patient'] = table.patient, join_patients(table, pairs)
@@ -367,7 +404,8 @@ def refuse_leaks(audit: Audit, # as `examine` gives it
                  duplicates: str='error', # 'exclude': the copies were set aside
                 ):
     "Stop where a picture is in train and in test."
-    if duplicates == 'error' and len(audit.crossing): raise ValueError(leak_message(audit.table, audit.crossing))
+    if duplicates == 'error' and len(audit.crossing):
+        raise ValueError(leak_message(audit.table, audit.crossing))
 
 def run_audit(source: str|Path='auto', # as for `find_source`
               image_size: int=320, # pixels on each side, 16 to 2,048

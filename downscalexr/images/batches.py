@@ -7,12 +7,17 @@ __all__ = ['MEAN', 'STD', 'TURNED', 'AUGMENTED', 'to_float', 'normalise', 'draw_
            'order', 'batches']
 
 # %% ../../nbs/images/12_batches.ipynb #3fda10cc
-import ctypes, math
+import ctypes
+import math
 from collections.abc import Iterator
-import numpy as np, torch, torch.nn.functional as F
-from ..kernels.build import addresses, load_kernels
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
 from ..core import derive_seed
 from .splits import Split
+from ..kernels.build import addresses, load_kernels
 
 # %% ../../nbs/images/12_batches.ipynb #128ad8c6
 MEAN, STD = .485, .229
@@ -133,7 +138,8 @@ def augment_films(films: np.ndarray, # uint8 (N, 1, H, W)
     "Augment and normalise, with a kernel where there is one."
     n, _, side, width = films.shape
     kernels = load_kernels(TURNED + AUGMENTED) if device == 'cpu' and side == width else None
-    if kernels is None: return normalise(augment(to_float(films).to(device), draw))
+    if kernels is None:
+        return normalise(augment(to_float(films).to(device), draw))
     mirror, degrees, brightness, contrast = draw.unbind(1)
     c, s = (degrees*(math.pi/180)).cos(), (degrees*(math.pi/180)).sin()
     how = torch.stack([mirror*c, mirror*s, s, c, brightness, contrast], 1).contiguous()

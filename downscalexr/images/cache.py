@@ -7,13 +7,22 @@ __all__ = ['CONTENTS', 'file_state', 'known_digest', 'file_facts', 'own_digest',
            'remove', 'clear_killed', 'put_away', 'cached']
 
 # %% ../../nbs/images/08_cache.ipynb #4a718f8e
-import hashlib, json, os, re, shutil, stat, sys, time
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+import time
 from contextlib import suppress
 from pathlib import Path
+
 import numpy as np
 from filelock import FileLock, Timeout
-from ..core import Damaged, home, read_json, sha256_file, shown, sync_folder, write_json
+
 from ..common.files import clear_drafts, set_aside
+from ..core import Damaged, home, read_json, sha256_file, shown, sync_folder, write_json
 
 # %% ../../nbs/images/08_cache.ipynb #9d91222d
 _remedy = 'It is made again at the next start.'
@@ -24,7 +33,8 @@ def file_state(path: Path, # of a plain file, not of a link
               ) -> tuple: # differs when the file was written or replaced
     "Where a file lies on the disk, how long it is, and when it was changed."
     info = os.lstat(path)
-    if not stat.S_ISREG(info.st_mode): raise Damaged(path, 'not a plain file', _remedy)
+    if not stat.S_ISREG(info.st_mode):
+        raise Damaged(path, 'not a plain file', _remedy)
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
 
 def known_digest(path: Path, # of a plain file
@@ -33,8 +43,10 @@ def known_digest(path: Path, # of a plain file
     before = file_state(path)
     if before not in _digests:
         found = sha256_file(path)
-        if file_state(path) != before: raise Damaged(path, 'it changes while it is read', _remedy)
-        if time.time_ns() - before[-1] < _young: return found
+        if file_state(path) != before:
+            raise Damaged(path, 'it changes while it is read', _remedy)
+        if time.time_ns() - before[-1] < _young:
+            return found
         _digests[before] = found
     return _digests[before]
 
@@ -45,7 +57,8 @@ def file_facts(path: Path, # a plain file; an array if it ends in .npy
               ) -> dict: # bytes, sha256; shape and dtype of an array
     "What is written down about a file."
     found = dict(bytes=os.lstat(path).st_size, sha256=known_digest(path))
-    if path.suffix != '.npy': return found
+    if path.suffix != '.npy':
+        return found
     array = np.load(path, mmap_mode='r', allow_pickle=False)
     return found | dict(shape=list(array.shape), dtype=str(array.dtype))
 
@@ -68,27 +81,38 @@ def read_contents(folder: Path, # a cache folder
                  ) -> dict: # name of each file → its facts
     "Read a list of contents and believe it only whole."
     path = folder/CONTENTS
-    if not os.path.lexists(path): raise Damaged(folder, f'it has no {CONTENTS}, as those of older versions', _remedy)
+    if not os.path.lexists(path):
+        raise Damaged(folder, f'it has no {CONTENTS}, as those of older versions', _remedy)
     file_state(path) # nothing but a plain file is opened
     listed = read_json(path, ('key', 'files', 'sha256'), remedy=_remedy)
-    if listed['sha256'] != own_digest(listed): raise Damaged(path, 'its own digest differs', _remedy)
-    if listed['key'] != folder.name: raise Damaged(path, f'it belongs to {listed["key"]}', _remedy)
+    if listed['sha256'] != own_digest(listed):
+        raise Damaged(path, 'its own digest differs', _remedy)
+    if listed['key'] != folder.name:
+        raise Damaged(path, f'it belongs to {listed["key"]}', _remedy)
     files = listed['files']
-    if not isinstance(files, dict): raise Damaged(path, 'its files are no table', _remedy)
-    if strange := [n for n in files if n in ('', '.', '..') or re.search(r'[/\\\0]', n)]: raise Damaged(path, f'{strange[0]!r} is no name of a file in it', _remedy)
+    if not isinstance(files, dict):
+        raise Damaged(path, 'its files are no table', _remedy)
+    if strange := [n for n in files if n in ('', '.', '..') or re.search(r'[/\\\0]', n)]:
+        raise Damaged(path, f'{strange[0]!r} is no name of a file in it', _remedy)
     return files
 
 def check_folder(folder: Path, # a cache folder
                 ):
     "Raise `Damaged` unless a folder holds, byte for byte, what was put there."
-    if not os.path.lexists(folder): raise FileNotFoundError(2, 'No such folder', str(folder))
-    if folder.is_symlink() or not folder.is_dir(): raise Damaged(folder, 'not a folder', _remedy)
+    if not os.path.lexists(folder):
+        raise FileNotFoundError(2, 'No such folder', str(folder))
+    if folder.is_symlink() or not folder.is_dir():
+        raise Damaged(folder, 'not a folder', _remedy)
     for name, expected in read_contents(folder).items():
         path = folder/name
-        if not os.path.lexists(path): raise Damaged(path, 'it is missing', _remedy)
-        if file_state(path)[2] != expected.get('bytes'): raise Damaged(path, f'it has {os.lstat(path).st_size:,} bytes, not {expected.get("bytes")}', _remedy)
-        if known_digest(path) != expected.get('sha256'): raise Damaged(path, 'its bytes are not those that were written', _remedy)
-        if file_facts(path) != expected: raise Damaged(path, 'shape or type differs', _remedy)
+        if not os.path.lexists(path):
+            raise Damaged(path, 'it is missing', _remedy)
+        if file_state(path)[2] != expected.get('bytes'):
+            raise Damaged(path, f'it has {os.lstat(path).st_size:,} bytes, not {expected.get("bytes")}', _remedy)
+        if known_digest(path) != expected.get('sha256'):
+            raise Damaged(path, 'its bytes are not those that were written', _remedy)
+        if file_facts(path) != expected:
+            raise Damaged(path, 'shape or type differs', _remedy)
 
 # %% ../../nbs/images/08_cache.ipynb #a19504b6
 def flush(folder: Path, # files without subfolders
@@ -96,14 +120,18 @@ def flush(folder: Path, # files without subfolders
     "Force a folder and its files onto the disk."
     for path in (*folder.iterdir(), folder):
         fd = os.open(path, os.O_RDONLY)
-        try: os.fsync(fd)
-        finally: os.close(fd)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 def remove(path: Path, # a file, folder or link in the cache
           ):
     "Remove it; of a link, only the link."
-    if path.is_dir() and not path.is_symlink(): shutil.rmtree(path, ignore_errors=True)
-    else: path.unlink(missing_ok=True)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 def clear_killed(root: Path, # data/cache
                  own: str, # the key whose lock the caller holds
@@ -113,10 +141,13 @@ def clear_killed(root: Path, # data/cache
     for partial in sorted(root.glob('.*.partial')):
         key = partial.name[1:-len('.partial')]
         with suppress(Timeout):
-            if key == own: remove(partial)
+            if key == own:
+                remove(partial)
             else:
-                with FileLock(str(root/f'.{key}.lock'), timeout=0): remove(partial)
-        if not os.path.lexists(partial): gone.append(partial.name)
+                with FileLock(str(root/f'.{key}.lock'), timeout=0):
+                    remove(partial)
+        if not os.path.lexists(partial):
+            gone.append(partial.name)
     return gone
 
 # %% ../../nbs/images/08_cache.ipynb #7e4dc99b
@@ -125,7 +156,8 @@ def put_away(folder: Path, # whose lock the caller holds
             ):
     "Set a bad cache aside, in place of the one set aside before, and say so in one line."
     for old in folder.parent.iterdir():
-        if re.fullmatch(re.escape(folder.name) + r'\.damaged(-\d+)?', old.name): remove(old)
+        if re.fullmatch(re.escape(folder.name) + r'\.damaged(-\d+)?', old.name):
+            remove(old)
     aside = set_aside(folder)
     what = shown(folder/why.path.name) if why.path != folder else shown(folder)
     print(f'{what} was damaged: {why.what}. It is made again; what was there is kept as {aside.name}.', file=sys.stderr, flush=True)
@@ -137,16 +169,27 @@ def cached(key: str, # folder name below data/cache
     "Read a cache folder after every byte was checked; build it where it is missing or damaged."
     root = home()/'data'/'cache'
     folder, partial = root/key, root/f'.{key}.partial'
-    def opened(): check_folder(folder); return read(folder)
-    with suppress(Damaged, FileNotFoundError): return opened() # no lock, nothing written
+    def opened():
+        check_folder(folder)
+        return read(folder)
+    with suppress(Damaged, FileNotFoundError):
+        return opened() # no lock, nothing written
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(str(root/f'.{key}.lock')):
         clear_killed(root, key)
-        try: return opened() # another process was faster
-        except FileNotFoundError: pass
-        except Damaged as e: put_away(folder, e)
+        try:
+            return opened() # another process was faster
+        except FileNotFoundError:
+            pass
+        except Damaged as e:
+            put_away(folder, e)
         partial.mkdir()
-        try: build(partial); seal(partial, key); flush(partial); partial.rename(folder)
-        finally: remove(partial)
+        try:
+            build(partial)
+            seal(partial, key)
+            flush(partial)
+            partial.rename(folder)
+        finally:
+            remove(partial)
         sync_folder(root)
         return opened()

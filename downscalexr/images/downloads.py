@@ -7,11 +7,20 @@ __all__ = ['SLOWEST', 'MAX_DOWNLOAD', 'watched', 'Rest', 'md5_file', 'is_right',
            'fetch_kaggle']
 
 # %% ../../nbs/images/05_downloads.ipynb #ebe06423
-import errno, hashlib, http.client, os, threading, time, urllib.error, urllib.request
+import errno
+import hashlib
+import http.client
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+
 from filelock import FileLock
 from tqdm.auto import tqdm
+
 from ..common.console import redact
 from ..core import home
 
@@ -26,17 +35,22 @@ def watched(work: Callable, # function that is to end
     "Run something that must make progress; ConnectionError where it makes none."
     out = {}
     def run():
-        try: out['value'] = work()
-        except BaseException as e: out['error'] = e
+        try:
+            out['value'] = work()
+        except BaseException as e:
+            out['error'] = e
     thread = threading.Thread(target=run, daemon=True) # it cannot be killed, and must not keep the program
     start, before = time.monotonic(), grown()
     thread.start()
     while thread.is_alive():
         thread.join(look)
-        if time.monotonic() - start < patience: continue
-        if (now := grown()) - before < SLOWEST*patience and thread.is_alive(): raise ConnectionError(f'{max(0, now - before):,} bytes in {patience:g} s are too few')
+        if time.monotonic() - start < patience:
+            continue
+        if (now := grown()) - before < SLOWEST*patience and thread.is_alive():
+            raise ConnectionError(f'{max(0, now - before):,} bytes in {patience:g} s are too few')
         start, before = time.monotonic(), now
-    if 'error' in out: raise out['error']
+    if 'error' in out:
+        raise out['error']
     return out['value']
 
 # %% ../../nbs/images/05_downloads.ipynb #bd6e557a
@@ -55,10 +69,12 @@ class Rest:
     def keep(self, f, block: bytes):
         "Write a piece, unless nobody waits for it any more."
         with self.lock:
-            if self.left: raise ConnectionError('given up')
+            if self.left:
+                raise ConnectionError('given up')
             f.write(block)
             self.came += len(block)
-        if f.tell() > MAX_DOWNLOAD: raise ConnectionError(f'more than {MAX_DOWNLOAD:,} bytes came')
+        if f.tell() > MAX_DOWNLOAD:
+            raise ConnectionError(f'more than {MAX_DOWNLOAD:,} bytes came')
 
     def get(self):
         "Ask for it, and append it."
@@ -66,21 +82,28 @@ class Rest:
         request = urllib.request.Request(self.url, headers={'Range': f'bytes={have}-'} if have else {})
         with urllib.request.urlopen(request, timeout=self.timeout) as answer:
             resumed = answer.status == 206 # 200: the server sends all of it again
-            if resumed and not answer.headers.get('Content-Range', '').startswith(f'bytes {have}-'): raise ConnectionError(f'asked for the bytes from {have:,}, the server sent {answer.headers.get("Content-Range")}')
+            if resumed and not answer.headers.get('Content-Range', '').startswith(f'bytes {have}-'):
+                raise ConnectionError(f'asked for the bytes from {have:,}, the server sent {answer.headers.get("Content-Range")}')
             total = int(answer.headers.get('Content-Length') or 0) + have*resumed
-            if total > MAX_DOWNLOAD: raise ConnectionError(f'the server has {total:,} bytes, more than {MAX_DOWNLOAD:,}')
+            if total > MAX_DOWNLOAD:
+                raise ConnectionError(f'the server has {total:,} bytes, more than {MAX_DOWNLOAD:,}')
             with open(self.partial, 'ab' if resumed else 'wb') as f, tqdm(total=total or None, initial=have*resumed, unit='B', unit_scale=True, desc=self.partial.stem.strip('.')) as bar:
-                while block := answer.read1(1 << 16): self.keep(f, block); bar.update(len(block))
-        if self.partial.stat().st_size < total: raise ConnectionError(f'{self.partial.stat().st_size:,} of {total:,} bytes came')
+                while block := answer.read1(1 << 16):
+                    self.keep(f, block)
+                    bar.update(len(block))
+        if self.partial.stat().st_size < total:
+            raise ConnectionError(f'{self.partial.stat().st_size:,} of {total:,} bytes came')
 
     def leave(self):
         "Let the thread write no more."
-        with self.lock: self.left = True
+        with self.lock:
+            self.left = True
 
 # %% ../../nbs/images/05_downloads.ipynb #92aafafa
 def md5_file(path: Path) -> str: # 32 hexadecimal digits
     "MD5 of a file's bytes."
-    with open(path, 'rb') as f: return hashlib.file_digest(f, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    with open(path, 'rb') as f:
+        return hashlib.file_digest(f, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 def is_right(path: Path, # a file, or nothing
              md5: str, # published checksum
@@ -97,16 +120,22 @@ def attempt(url: str, # of the file
     "One try of a download."
     rest = Rest(url, partial, timeout)
     try:
-        if not is_right(partial, md5): watched(rest.get, lambda: rest.came, patience)
+        if not is_right(partial, md5):
+            watched(rest.get, lambda: rest.came, patience)
     except urllib.error.HTTPError as e:
-        if e.code == 416: partial.unlink(missing_ok=True) # more bytes here than there
+        if e.code == 416:
+            partial.unlink(missing_ok=True) # more bytes here than there
         return str(e), e.code in (408, 416, 425, 429) or e.code >= 500
     except (OSError, http.client.HTTPException, ValueError) as e: # also what urllib raises
-        if getattr(e, 'errno', 0) in _disk: raise OSError(e.errno, f'{partial} could not be written: {e.strerror}. Free some disk, or set DOWNSCALEXR_HOME to another; what has come is kept') from None
-        if partial.is_file() and partial.stat().st_size > MAX_DOWNLOAD: partial.unlink()
+        if getattr(e, 'errno', 0) in _disk:
+            raise OSError(e.errno, f'{partial} could not be written: {e.strerror}. Free some disk, or set DOWNSCALEXR_HOME to another; what has come is kept') from None
+        if partial.is_file() and partial.stat().st_size > MAX_DOWNLOAD:
+            partial.unlink()
         return str(e) or type(e).__name__, True
-    finally: rest.leave()
-    if is_right(partial, md5): return '', False
+    finally:
+        rest.leave()
+    if is_right(partial, md5):
+        return '', False
     said = f'its MD5 is {md5_file(partial)}, published is {md5}'
     partial.unlink()
     return said, True
@@ -122,16 +151,21 @@ def fetch(url: str, # of the file
           patience: float=60, # seconds with hardly any byte
          ) -> Path: # the complete file
     "Download a file once; whole and right, or not at all."
-    if is_right(path, md5): return path
+    if is_right(path, md5):
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'.{path.name}.partial')
     with FileLock(str(path.with_name(f'.{path.name}.lock'))):
-        if is_right(path, md5): return path # another process was faster
+        if is_right(path, md5):
+            return path # another process was faster
         for i in range(tries):
-            if i: time.sleep(wait*2**(i - 1))
+            if i:
+                time.sleep(wait*2**(i - 1))
             said, again = attempt(url, partial, md5, timeout, patience)
-            if not said: return partial.replace(path)
-            if not again: break
+            if not said:
+                return partial.replace(path)
+            if not again:
+                break
     there = f' A file of this name is there, with another MD5 than the published {md5}.' if path.exists() else ''
     raise ConnectionError(redact(f'{url} could not be downloaded ({said}; tried {i + 1} times).{there} {by_hand}'))
 
@@ -141,8 +175,10 @@ def bytes_below(folder: Path) -> int:
     total = 0
     for here, _, names in os.walk(folder):
         for name in names:
-            try: total += os.lstat(os.path.join(here, name)).st_size
-            except OSError: pass
+            try:
+                total += os.lstat(os.path.join(here, name)).st_size
+            except OSError:
+                pass
     return total
 
 def fetch_kaggle(handle: str, # owner/name/versions/number
@@ -152,15 +188,20 @@ def fetch_kaggle(handle: str, # owner/name/versions/number
                  patience: float=120, # seconds without growth
                 ) -> Path: # folder of the data set
     "A data set of Kaggle, through kagglehub."
-    try: import kagglehub
-    except ImportError: raise ImportError('source="kaggle" needs kagglehub: pip install "downscalexr[sources]".') from None
+    try:
+        import kagglehub
+    except ImportError:
+        raise ImportError('source="kaggle" needs kagglehub: pip install "downscalexr[sources]".') from None
     root = Path(os.environ.setdefault('KAGGLEHUB_CACHE', str(home()/'data'/'kagglehub')))
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(str(root/'.downscalexr.lock')):
         for i in range(tries):
-            if i: time.sleep(wait*2**(i - 1))
-            try: return Path(watched(lambda: kagglehub.dataset_download(handle), lambda: bytes_below(root), patience))
+            if i:
+                time.sleep(wait*2**(i - 1))
+            try:
+                return Path(watched(lambda: kagglehub.dataset_download(handle), lambda: bytes_below(root), patience))
             except Exception as e: # its own kinds, and those of requests
                 said, status = f'{type(e).__name__}: {(str(e).splitlines() or [""])[0][:200]}', getattr(getattr(e, 'response', None), 'status_code', 0)
-                if status in (401, 403, 404) or getattr(e, 'errno', 0) in _disk or 'are too few' in said: break # its thread may still be at work
+                if status in (401, 403, 404) or getattr(e, 'errno', 0) in _disk or 'are too few' in said:
+                    break # its thread may still be at work
     raise ConnectionError(redact(f'The Kaggle data set could not be downloaded to {root} ({said}; tried {i + 1} times). {by_hand}'))

@@ -15,8 +15,10 @@ _serious = ('Corrupt JPEG data', 'Premature end of JPEG file', 'Inconsistent pro
 @lru_cache(1)
 def warner(): # simplejpeg's decoder, or None where it is not installed
     "The decoder that tells its warnings."
-    try: from simplejpeg import decode_jpeg
-    except ImportError: return None
+    try:
+        from simplejpeg import decode_jpeg
+    except ImportError:
+        return None
     return decode_jpeg
 
 def jpeg_warning(data: bytes, # a JPEG file
@@ -24,16 +26,22 @@ def jpeg_warning(data: bytes, # a JPEG file
                 ) -> str: # '' for no complaint, or where simplejpeg is not installed
     "What libjpeg complains of in the codes of the pixels."
     decode = warner()
-    if not decode: return ''
-    try: decode(data, 'CMYK' if mode == 'CMYK' else 'GRAY', min_height=1, min_width=1, min_factor=8)
-    except ValueError as e: return next((str(e) for s in _serious if s in str(e)), '')
-    except Exception: return '' # what it cannot read, Pillow judges
+    if not decode:
+        return ''
+    try:
+        decode(data, 'CMYK' if mode == 'CMYK' else 'GRAY', min_height=1, min_width=1, min_factor=8)
+    except ValueError as e:
+        return next((str(e) for s in _serious if s in str(e)), '')
+    except Exception:
+        return '' # what it cannot read, Pillow judges
     return ''
 
 def decoders() -> str: # e.g. 'pillow 13.0.0, pydicom 3.0.2, python-gdcm -, simplejpeg 1.9.0'
     "The packages on which depends what can be read and noticed, for the name of a cache."
     def version(name):
-        try: return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError: return '-'
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return '-'
     names = ('pillow', 'pydicom', 'pyjpegls', 'pylibjpeg', 'pylibjpeg-libjpeg', 'pylibjpeg-openjpeg', 'python-gdcm', 'simplejpeg')
     return ', '.join(f'{n} {version(n)}' for n in names)

@@ -10,10 +10,26 @@ __all__ = ['PRESETS', 'SIDES', 'QUIET', 'Lesion', 'make_lesion', 'mm_to_px', 'ny
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
 from ..core import derive_seed
-from .phantom import FIELD_MM, MU, Anatomy, Film, Phantom, check_phantom, detect, develop, draw, grid, inside_lung, layers, line_integral
+from downscalexr.images.phantom import (
+    FIELD_MM,
+    MU,
+    Anatomy,
+    Film,
+    Phantom,
+    check_phantom,
+    detect,
+    develop,
+    draw,
+    grid,
+    inside_lung,
+    layers,
+    line_integral,
+)
 
 # %% ../../nbs/images/10_lesions.ipynb #1d4ff924
 @dataclass(frozen=True)
@@ -34,12 +50,16 @@ def make_lesion(kind: str='lobar', # a key of PRESETS
                 **dials, # fields of `Lesion`
                ) -> Lesion: # checked
     "A preset with some dials turned."
-    if kind not in PRESETS: raise ValueError(f'Unknown kind of lesion {kind!r}. Valid: {", ".join(PRESETS)}.')
-    if wrong := sorted(set(dials) - {f.name for f in fields(Lesion)}): raise ValueError(f'Unknown dial {", ".join(wrong)}. Valid: {", ".join(f.name for f in fields(Lesion))}.')
+    if kind not in PRESETS:
+        raise ValueError(f'Unknown kind of lesion {kind!r}. Valid: {", ".join(PRESETS)}.')
+    if wrong := sorted(set(dials) - {f.name for f in fields(Lesion)}):
+        raise ValueError(f'Unknown dial {", ".join(wrong)}. Valid: {", ".join(f.name for f in fields(Lesion))}.')
     lesion = replace(PRESETS[kind], **dials)
     for name, lo, hi in (('size_mm', 4, 200), ('contrast', 0, 1), ('frequency', 0, 2), ('modulation', 0, 1), ('foci', 1, 60)):
-        if not lo <= getattr(lesion, name) <= hi: raise ValueError(f'{name} must be between {lo} and {hi}, got {getattr(lesion, name)}.')
-    if lesion.side not in SIDES: raise ValueError(f'side must be one of {", ".join(SIDES)}, got {lesion.side!r}.')
+        if not lo <= getattr(lesion, name) <= hi:
+            raise ValueError(f'{name} must be between {lo} and {hi}, got {getattr(lesion, name)}.')
+    if lesion.side not in SIDES:
+        raise ValueError(f'side must be one of {", ".join(SIDES)}, got {lesion.side!r}.')
     return lesion
 
 # %% ../../nbs/images/10_lesions.ipynb #b9472d85
@@ -65,7 +85,8 @@ def ring_field(x, y, # coordinates, mm
     rng, total = np.random.default_rng(seed), np.zeros(x.shape, np.float32)
     for theta, phase in zip(math.pi*(np.arange(waves) + rng.uniform(size=waves))/waves, rng.uniform(0, 2*math.pi, waves)):
         fx, fy = frequency*math.cos(theta), frequency*math.sin(theta)
-        if max(abs(fx), abs(fy))*pixel_mm >= .5: continue
+        if max(abs(fx), abs(fy))*pixel_mm >= .5:
+            continue
         gain = math.sqrt(2/waves)*np.sinc(fx*pixel_mm)*np.sinc(fy*pixel_mm)
         total += np.float32(gain)*np.cos(np.float32(2*math.pi*fx)*x + np.float32(2*math.pi*fy)*y + np.float32(phase))
     return total
@@ -97,8 +118,10 @@ def fluid(p: Placed,
          ): # float32 (H, W) in [0, contrast]
     "The share of the air that is replaced."
     o, radius, profile = p.lesion, p.lesion.size_mm/2/size, np.zeros(x.shape, np.float32)
-    for cx, cy in p.spots: profile = np.maximum(profile, np.sqrt(np.maximum(1 - ((x - cx)**2 + (y - cy)**2)/radius**2, 0)))
-    if len(p.sides) == 1: profile = profile*(x*p.sides[0] > 0)
+    for cx, cy in p.spots:
+        profile = np.maximum(profile, np.sqrt(np.maximum(1 - ((x - cx)**2 + (y - cy)**2)/radius**2, 0)))
+    if len(p.sides) == 1:
+        profile = profile*(x*p.sides[0] > 0)
     w = ring_field(x*size, y*size, o.frequency, pixel_mm, p.texture) if o.frequency and o.modulation else np.float32(0)
     return o.contrast*profile*(1 - o.modulation/2 + o.modulation/2*np.tanh(w))
 
@@ -110,10 +133,13 @@ def check_nuisance(nuisance: Mapping, # field of `Film`, 'marker' or 'text' → 
     "Refuse what is no dial, by name."
     dials = {f.name for f in fields(Film) if f.metadata}
     for name, value in nuisance.items():
-        if name not in dials | {'marker', 'text'}: raise ValueError(f'Unknown nuisance {name!r}. Valid: {", ".join(sorted(dials))}, marker, text.')
+        if name not in dials | {'marker', 'text'}:
+            raise ValueError(f'Unknown nuisance {name!r}. Valid: {", ".join(sorted(dials))}, marker, text.')
         good = isinstance(value, bool) if name in ('marker', 'text') else np.ndim(value) == 0 and np.isfinite(value) or np.shape(value) == (2,) and np.isfinite(value).all() and value[0] <= value[1]
-        if not good: raise ValueError(f'{name}={value!r}: give {"True or False" if name in ("marker", "text") else "a number or (smallest, largest)"}.')
-        if name == 'photons' and np.min(value) <= 0: raise ValueError(f'photons={value!r}: exposure must be above 0.')
+        if not good:
+            raise ValueError(f'{name}={value!r}: give {"True or False" if name in ("marker", "text") else "a number or (smallest, largest)"}.')
+        if name == 'photons' and np.min(value) <= 0:
+            raise ValueError(f'photons={value!r}: exposure must be above 0.')
     return dict(nuisance)
 
 def draw_film(rng: np.random.Generator, # source of chance
@@ -171,7 +197,8 @@ def make_lesions(n_patients: int=200,
         for k in range(stream('films').integers(fewest, most + 1)):
             rng = stream('film', k)
             image, mask = expose(a, draw_film(rng, nuisance), placed, image_size)
-            if nuisance.get('text', False): image = burn_text(image, rng)
+            if nuisance.get('text', False):
+                image = burn_text(image, rng)
             rows.append((image, mask, ill, f'phantom{i + 1:04d}', has.kind if has else 'normal'))
     images, masks, labels, patients, subtypes = zip(*rows)
     return Phantom(np.stack(images)[:, None], np.array(labels, np.int64), np.array(patients), np.array(subtypes), np.stack(masks)[:, None])

@@ -11,7 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
 import pandas as pd
+
 from .reader import printable
 
 # %% ../../nbs/images/04_patients.ipynb #aefb6162
@@ -37,7 +39,8 @@ def parse_name(stem: str, # file name without folder and ending
               ) -> tuple[str, str]: # (patient, '' where no scheme fits; subtype: 'normal', 'bacteria', 'virus' or 'unknown')
     "Patient and subtype from a file name of a known scheme."
     for pattern, s in _compiled:
-        if m := pattern.match(stem): return m.expand(s.patient), m.expand(s.subtype).lower()
+        if m := pattern.match(stem):
+            return m.expand(s.patient), m.expand(s.subtype).lower()
     return '', 'unknown'
 
 # %% ../../nbs/images/04_patients.ipynb #8efde44b
@@ -77,9 +80,12 @@ def by_names(p: Named) -> str: # '' where nothing is known
 def by_pattern(text: str, # regular expression with one group
               ) -> Callable[[Named], str]:
     "A rule from a regular expression."
-    try: pattern = re.compile(text)
-    except re.error as e: raise ValueError(f'patients={text!r} is no regular expression ({e}). It must be {RULES}.') from None
-    if pattern.groups != 1: raise ValueError(f'patients={text!r} has {pattern.groups} groups, not one. It must be {RULES}.')
+    try:
+        pattern = re.compile(text)
+    except re.error as e:
+        raise ValueError(f'patients={text!r} is no regular expression ({e}). It must be {RULES}.') from None
+    if pattern.groups != 1:
+        raise ValueError(f'patients={text!r} has {pattern.groups} groups, not one. It must be {RULES}.')
     def rule(p): return (m[1] or '') if (m := pattern.search(p.file)) else ''
     return rule
 
@@ -87,13 +93,18 @@ def by_pattern(text: str, # regular expression with one group
 def read_patients(path: str, # .csv file
                  ) -> pd.DataFrame: # image, patient, perhaps label: text
     "A table of images and patients, whole and without contradictions."
-    try: table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig', encoding_errors='surrogateescape')
-    except (OSError, ValueError) as e: raise ValueError(f'{Path(path).absolute()} cannot be read as a table ({str(e).splitlines()[0] if str(e) else type(e).__name__}). patients must be {RULES}.') from None
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig', encoding_errors='surrogateescape')
+    except (OSError, ValueError) as e:
+        raise ValueError(f'{Path(path).absolute()} cannot be read as a table ({str(e).splitlines()[0] if str(e) else type(e).__name__}). patients must be {RULES}.') from None
     table.columns = [c.strip().casefold() for c in table.columns]
-    if lacks := [c for c in ('image', 'patient') if c not in table]: raise ValueError(f'{path} has no column {" and no column ".join(lacks)}; it has {", ".join(map(printable, table.columns)) or "none"}.')
+    if lacks := [c for c in ('image', 'patient') if c not in table]:
+        raise ValueError(f'{path} has no column {" and no column ".join(lacks)}; it has {", ".join(map(printable, table.columns)) or "none"}.')
     table['image'] = [i.replace('\\', '/').removeprefix('./') for i in table.image]
-    if len(empty := table[(table.image == '') | (table.patient.str.strip() == '')]): raise ValueError(f'{path}, row {empty.index[0] + 2}: an empty image or patient.')
-    if len(twice := table[table.image.duplicated() & ~table.duplicated()]): raise ValueError(f'{path} names {printable(twice.image.iloc[0])} twice, with different entries.')
+    if len(empty := table[(table.image == '') | (table.patient.str.strip() == '')]):
+        raise ValueError(f'{path}, row {empty.index[0] + 2}: an empty image or patient.')
+    if len(twice := table[table.image.duplicated() & ~table.duplicated()]):
+        raise ValueError(f'{path} names {printable(twice.image.iloc[0])} twice, with different entries.')
     return table.drop_duplicates()
 
 def by_table(path: str, # .csv file
@@ -104,10 +115,13 @@ def by_table(path: str, # .csv file
     def rule(p):
         parts = p.file.split('/')
         name = next((n for i in range(len(parts)) if (n := '/'.join(parts[i:])) in rows), None)
-        if name is None: return ''
-        if used.setdefault(name, p.file) != p.file: raise ValueError(f'{path}: {printable(name)} could be {printable(used[name])} and {printable(p.file)}. Write more of their paths.')
+        if name is None:
+            return ''
+        if used.setdefault(name, p.file) != p.file:
+            raise ValueError(f'{path}: {printable(name)} could be {printable(used[name])} and {printable(p.file)}. Write more of their paths.')
         said = rows[name].get('label', '').strip()
-        if said and said.casefold() not in (str(p.label), p.classes[p.label].casefold()): raise ValueError(f'{path} calls {printable(p.file)} {said!r}, and it lies in the folder {p.classes[p.label]}.')
+        if said and said.casefold() not in (str(p.label), p.classes[p.label].casefold()):
+            raise ValueError(f'{path} calls {printable(p.file)} {said!r}, and it lies in the folder {p.classes[p.label]}.')
         return rows[name]['patient'].strip()
     return rule
 
@@ -116,7 +130,8 @@ def patient_rule(text: str, # as for the parameter `patients`
                 ) -> Callable[[Named], str]: # patient of an image; '' where it is not known
     "The rule that a text states."
     words = {'': by_names, 'each': lambda p: f'image-{without_ending(p.file)}', 'folder': lambda p: folder_patient(p.below)}
-    if text in words: return words[text]
+    if text in words:
+        return words[text]
     return by_table(text) if text.lower().endswith('.csv') else by_pattern(text)
 
 UNKNOWN = .1 # share of the images whose patient may be unknown where no rule is stated
@@ -127,6 +142,8 @@ def all_known(rule: str, # as for the parameter `patients`
              ) -> list[str]: # a patient for each
     "Refuse a source whose patients are not known; a few odd names among many become patients of their own."
     unknown = [f for f, p in zip(files, patients) if not p]
-    if unknown and rule: raise ValueError(f'patients={rule!r} says nothing of {len(unknown):,} of {len(files):,} images, among them {printable(unknown[0])}. It must cover them all.')
-    if len(unknown) > UNKNOWN*len(files): raise ValueError(f'{name}: whose images are these? {len(unknown):,} of {len(files):,} names follow no scheme that is known, as {printable(unknown[0])}, and images of one patient on both sides of a split would make every result too good. State a rule with patients=… (--patient-pattern …): {RULES}.')
+    if unknown and rule:
+        raise ValueError(f'patients={rule!r} says nothing of {len(unknown):,} of {len(files):,} images, among them {printable(unknown[0])}. It must cover them all.')
+    if len(unknown) > UNKNOWN*len(files):
+        raise ValueError(f'{name}: whose images are these? {len(unknown):,} of {len(files):,} names follow no scheme that is known, as {printable(unknown[0])}, and images of one patient on both sides of a split would make every result too good. State a rule with patients=… (--patient-pattern …): {RULES}.')
     return [p or f'unknown-{without_ending(f)}' for f, p in zip(files, patients)]

@@ -13,8 +13,10 @@ __all__ = ['FIELD_MM', 'MU', 'LETTER_R', 'REPLACES', 'PHANTOM_VERSION', 'MAX_PAT
 # %% ../../nbs/images/06_phantom.ipynb #ca770570
 import math
 from dataclasses import dataclass, field, fields
+
 import numpy as np
 from scipy import ndimage
+
 from ..core import derive_seed
 
 # %% ../../nbs/images/06_phantom.ipynb #f35d6dde
@@ -332,7 +334,8 @@ def opacity_path(o: Opacity|None, # None for a healthy child
                 ): # mm of lung filled with fluid
     "How much of each ray's lung is filled; zero outside the lungs."
     depth = np.zeros_like(lung)
-    if o is None: return depth
+    if o is None:
+        return depth
     for cx, cy, rx, ry, rz in o.blobs:
         at = window(x, y, cx, cy, max(rx, ry))
         depth[at] += soft_ellipsoid(x[at], y[at], cx, cy, rx, ry, rz)
@@ -359,7 +362,8 @@ def layers(a: Anatomy, f: Film,
     x, y = (v/a.size for v in grid(image_size, f.rotation_deg, f.shift_x, f.shift_y))
     skin = body(a, x, y)*(1 + .05*cloud(x, y, a.texture, 24.))
     paths = dict(body=skin, lungs=lungs(a, f, x, y), ribs=ribs(a, x, y), spine=spine(a, x, y), girdle=girdle(a, x, y), gas=gas(a, x, y))
-    for name in ('ribs', 'spine', 'girdle', 'gas'): paths[name] = paths[name]*np.minimum(skin/20, 1) # nothing sticks out of the skin
+    for name in ('ribs', 'spine', 'girdle', 'gas'):
+        paths[name] = paths[name]*np.minimum(skin/20, 1) # nothing sticks out of the skin
     air, at = paths['lungs'], (span(paths['lungs'].any(1)), span(paths['lungs'].any(0)))
     paths['vessels'] = np.zeros_like(air)
     paths['vessels'][at] = vessels(a, f, x[at], y[at])*np.minimum(air[at]/20, 1)
@@ -374,7 +378,8 @@ def detect(p, # (H, W) line integrals
     pixel = FIELD_MM/len(p)
     primary = np.exp(-p)
     veil = primary
-    for _ in range(2): veil = ndimage.uniform_filter(veil, max(int(40/pixel), 1), mode='nearest')
+    for _ in range(2):
+        veil = ndimage.uniform_filter(veil, max(int(40/pixel), 1), mode='nearest')
     mean = f.photons*pixel**2*(ndimage.gaussian_filter(primary, f.blur/pixel) + f.scatter*veil)
     noise = np.random.default_rng(f.noise).standard_normal(p.shape, dtype=np.float32)
     return np.maximum(mean + np.sqrt(mean)*noise, 1)
@@ -407,7 +412,8 @@ def draw_patient(seed: int, # the data set's seed
     "One child, ill or not."
     a = draw(Anatomy, np.random.default_rng(derive_seed(seed, 'anatomy', i)))
     place = (derive_seed(seed, 'label')/2**63 + i*(math.sqrt(5) - 1)/2) % 1
-    if place >= prevalence: return a, None, 'normal'
+    if place >= prevalence:
+        return a, None, 'normal'
     rng = np.random.default_rng(derive_seed(seed, 'opacity', i))
     subtype = str(rng.choice(('bacteria', 'virus')))
     return a, draw_opacity(a, subtype, rng), subtype
@@ -431,8 +437,10 @@ MAX_PIXELS = 1 << 31 # of all images of a phantom: 2 GiB, four times that while 
 def check_phantom(n_patients, image_size, prevalence, films_per_patient) -> tuple: # fewest and most films per patient
     "Refuse what cannot be made, by name."
     for name, value, least, most in (('n_patients', n_patients, 1, MAX_PATIENTS), ('image_size', image_size, 16, MAX_SIZE)):
-        if not isinstance(value, (int, np.integer)) or not least <= value <= most: raise ValueError(f'{name}={value!r}: give a whole number from {least} to {most:,}.')
-    if not 0 <= prevalence <= 1: raise ValueError(f'prevalence={prevalence!r}: give a share between 0 and 1.')
+        if not isinstance(value, (int, np.integer)) or not least <= value <= most:
+            raise ValueError(f'{name}={value!r}: give a whole number from {least} to {most:,}.')
+    if not 0 <= prevalence <= 1:
+        raise ValueError(f'prevalence={prevalence!r}: give a share between 0 and 1.')
     films = (films_per_patient,)*2 if isinstance(films_per_patient, (int, np.integer)) else tuple(films_per_patient)
     if len(films) != 2 or not all(isinstance(n, (int, np.integer)) for n in films) or not 1 <= films[0] <= films[1]:
         raise ValueError(f'films_per_patient={films_per_patient!r}: give a number from 1 up, or (fewest, most).')

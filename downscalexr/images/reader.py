@@ -10,13 +10,34 @@ __all__ = ['READER_VERSION', 'ENDINGS', 'MAX_PIXELS', 'MAX_BYTES', 'MIN_SIDE', '
            'read_films']
 
 # %% ../../nbs/images/02_reader.ipynb #1121d681
-import errno, hashlib, io, os, re, stat, warnings, zlib
+import errno
+import hashlib
+import io
+import os
+import re
+import stat
+import warnings
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
 import numpy as np
-from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageChops, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, PpmImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageChops,
+    ImageFile,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 from scipy.sparse import csr_array
+
 from .jpegs import jpeg_warning
 
 # %% ../../nbs/images/02_reader.ipynb #83b3e83f
@@ -55,21 +76,27 @@ def blame(said: str, # what the decoder said
     "Tell a file that ends early, or is of an exotic kind, from a damaged one."
     said = said.lower()
     no_end = data[:2] == b'\xff\xd8' and b'\xff\xd9' not in data or data[:4] == b'\x89PNG' and b'IEND' not in data or data[:4] == b'RIFF' and int.from_bytes(data[4:8], 'little') > len(data) - 8
-    if no_end or any(w in said for w in ('truncated', 'premature', 'unexpected end', 'not enough image data', 'eof', 'less than expected')): return 'truncated'
+    if no_end or any(w in said for w in ('truncated', 'premature', 'unexpected end', 'not enough image data', 'eof', 'less than expected')):
+        return 'truncated'
     return 'unsupported' if any(w in said for w in ('unsupported', 'cannot handle', 'not available', 'unable to decompress', 'transfer syntax', 'not implemented', 'does not support', 'no decoder', 'no pixel data decoders')) else 'damaged'
 
 # %% ../../nbs/images/02_reader.ipynb #f505ea3a
 def read_bytes(path: str|Path, # of a file
               ) -> bytes: # its content
     "Read a regular file whole, or say why not."
-    if '\0' in str(path): raise Unreadable(path, 'missing', 'a zero byte in its name')
+    if '\0' in str(path):
+        raise Unreadable(path, 'missing', 'a zero byte in its name')
     try:
         info = os.stat(path)
-        if stat.S_ISDIR(info.st_mode): raise Unreadable(path, 'folder')
-        if not stat.S_ISREG(info.st_mode): raise Unreadable(path, 'not a file')
-        if info.st_size > MAX_BYTES: raise Unreadable(path, 'too large', f'{info.st_size:,} bytes')
+        if stat.S_ISDIR(info.st_mode):
+            raise Unreadable(path, 'folder')
+        if not stat.S_ISREG(info.st_mode):
+            raise Unreadable(path, 'not a file')
+        if info.st_size > MAX_BYTES:
+            raise Unreadable(path, 'too large', f'{info.st_size:,} bytes')
         return Path(path).read_bytes()
-    except PermissionError as e: raise Unreadable(path, 'no permission', e.strerror) from None
+    except PermissionError as e:
+        raise Unreadable(path, 'no permission', e.strerror) from None
     except OSError as e:
         kind = 'broken link' if os.path.islink(path) else 'missing' if e.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG) else 'damaged'
         raise Unreadable(path, kind, e.strerror or type(e).__name__) from None
@@ -80,8 +107,10 @@ def spread(values: np.ndarray, # (H, W), any real type
           ) -> np.ndarray: # uint8 (H, W)
     "Map the smallest value to 0 and the largest to 255."
     low, high = float(values.min()), float(values.max())
-    if not np.isfinite(high - low): raise Unreadable(path, 'not finite')
-    if low == high: raise Unreadable(path, 'constant', f'every pixel is {low:g}')
+    if not np.isfinite(high - low):
+        raise Unreadable(path, 'not finite')
+    if low == high:
+        raise Unreadable(path, 'constant', f'every pixel is {low:g}')
     grey = np.empty(values.shape, np.uint8)
     for row in range(0, len(values), 64):
         strip = (values[row:row + 64].astype(np.float64) - low)/(high - low)
@@ -96,11 +125,16 @@ def to_grey(im: Image.Image, # decoded
             path, # for errors
            ) -> tuple[np.ndarray, list[str]]: # uint8 (H, W); what was converted
     "Reduce a picture to eight bits of grey."
-    if im.mode in _depths: return spread(np.asarray(im), path), [_depths[im.mode]]
-    if im.mode in ('L', 'LA'): notes = []
-    elif im.mode in _colours: notes = [_colours[im.mode]]
-    else: raise Unreadable(path, 'unsupported', f'colour mode {im.mode}')
-    if not im.has_transparency_data: return np.asarray(im.convert('L')), notes
+    if im.mode in _depths:
+        return spread(np.asarray(im), path), [_depths[im.mode]]
+    if im.mode in ('L', 'LA'):
+        notes = []
+    elif im.mode in _colours:
+        notes = [_colours[im.mode]]
+    else:
+        raise Unreadable(path, 'unsupported', f'colour mode {im.mode}')
+    if not im.has_transparency_data:
+        return np.asarray(im.convert('L')), notes
     im = im.convert('RGBA')
     return np.asarray(ImageChops.multiply(im.convert('L'), im.getchannel('A'))), notes + ['alpha'] # on black
 
@@ -114,7 +148,8 @@ def value(ds, # pydicom data set
          ): # None where it is absent or empty
     "An element's value, the first of several."
     v = ds.get(name)
-    if v is not None and not isinstance(v, (str, bytes, float, int)) and hasattr(v, '__len__'): v = v[0] if len(v) else None
+    if v is not None and not isinstance(v, (str, bytes, float, int)) and hasattr(v, '__len__'):
+        v = v[0] if len(v) else None
     return None if isinstance(v, (str, bytes)) and not v.strip() else v
 
 def number(ds, # pydicom data set
@@ -131,9 +166,11 @@ def rescaled(values: np.ndarray, # as stored
     "The modality transform: a lookup table, or slope and intercept."
     from pydicom.pixels import apply_modality_lut
     table = value(ds, 'ModalityLUTSequence')
-    if table is not None and value(table, 'LUTDescriptor') is not None and value(table, 'LUTData') is not None: return apply_modality_lut(values, ds)
+    if table is not None and value(table, 'LUTDescriptor') is not None and value(table, 'LUTData') is not None:
+        return apply_modality_lut(values, ds)
     slope, intercept = number(ds, 'RescaleSlope'), number(ds, 'RescaleIntercept')
-    if slope is None and intercept is None: return values
+    if slope is None and intercept is None:
+        return values
     return values.astype(np.float64)*(1 if slope is None else slope) + (intercept or 0)
 
 # %% ../../nbs/images/02_reader.ipynb #0bcda2db
@@ -146,11 +183,15 @@ def windowed(values: np.ndarray, # after the modality transform
     if table is not None and value(table, 'LUTDescriptor') is not None and value(table, 'LUTData') is not None:
         return apply_voi_lut(values, ds, 0, prefer_lut=True)/(2**int(table.LUTDescriptor[2]) - 1), ['windowed']
     c, w, v = number(ds, 'WindowCenter'), number(ds, 'WindowWidth'), values.astype(np.float64)
-    if c is None or w is None: return values, []
+    if c is None or w is None:
+        return values, []
     kind = str(value(ds, 'VOILUTFunction') or 'LINEAR')
-    if not (w >= 1 if kind == 'LINEAR' else w > 0): raise ValueError(f'a window {w:g} wide')
-    if kind == 'SIGMOID': return 1/(1 + np.exp(np.clip(-4*(v - c)/w, -60, 60))), ['windowed']
-    if kind == 'LINEAR': c, w = c - .5, max(w - 1, 1e-6)
+    if not (w >= 1 if kind == 'LINEAR' else w > 0):
+        raise ValueError(f'a window {w:g} wide')
+    if kind == 'SIGMOID':
+        return 1/(1 + np.exp(np.clip(-4*(v - c)/w, -60, 60))), ['windowed']
+    if kind == 'LINEAR':
+        c, w = c - .5, max(w - 1, 1e-6)
     return np.clip((v - c)/w + .5, 0, 1), ['windowed']
 
 # %% ../../nbs/images/02_reader.ipynb #5083865d
@@ -162,7 +203,9 @@ def compressed_size(ds, # pydicom data set with encapsulated pixels
     "What the compressed data themselves say of their size."
     from pydicom.encaps import get_frame
     data = get_frame(ds.PixelData, 0, number_of_frames=1)[:1 << 16]
-    if m := _siz.search(data[:64]): x, y, x0, y0 = (int.from_bytes(g) for g in m.groups()); return y - y0, x - x0
+    if m := _siz.search(data[:64]):
+        x, y, x0, y0 = (int.from_bytes(g) for g in m.groups())
+        return y - y0, x - x0
     m = _frame_size.search(data) if data[:2] == b'\xff\xd8' else None
     return (int.from_bytes(m[1]), int.from_bytes(m[2])) if m else None
 
@@ -172,14 +215,19 @@ def check_compression(path, # for errors
     "Refuse pixels that no decoder at hand can read, or that are larger than the file states."
     from pydicom.pixels import get_decoder
     syntax = ds.file_meta.TransferSyntaxUID
-    if not syntax.is_encapsulated: return
-    try: decoder = get_decoder(syntax)
-    except NotImplementedError: raise Unreadable(path, 'unsupported', f'{syntax.name} is no still image') from None
-    if not decoder.is_available: raise Unreadable(path, 'unsupported', f'no decoder for {syntax.name[:42].rstrip()}: pip install "downscalexr[sources]"')
+    if not syntax.is_encapsulated:
+        return
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise Unreadable(path, 'unsupported', f'{syntax.name} is no still image') from None
+    if not decoder.is_available:
+        raise Unreadable(path, 'unsupported', f'no decoder for {syntax.name[:42].rstrip()}: pip install "downscalexr[sources]"')
     if syntax == '1.2.840.10008.1.2.4.51' and (value(ds, 'BitsStored') or 8) > 8 and 'pylibjpeg' not in decoder.available_plugins:
         raise Unreadable(path, 'unsupported', 'JPEG Extended of 12 bits has a decoder in: pip install pylibjpeg pylibjpeg-libjpeg (GPL)')
     size = compressed_size(ds)
-    if size and size != (ds.Rows, ds.Columns): raise Unreadable(path, 'damaged', f'it states {ds.Columns} × {ds.Rows} px, its compressed data {size[1]} × {size[0]}')
+    if size and size != (ds.Rows, ds.Columns):
+        raise Unreadable(path, 'damaged', f'it states {ds.Columns} × {ds.Rows} px, its compressed data {size[1]} × {size[0]}')
 
 # %% ../../nbs/images/02_reader.ipynb #8754351c
 _deflated = b'1.2.840.10008.1.2.1.99' # transfer syntax
@@ -189,17 +237,26 @@ def open_dicom(path, # for errors
               ): # pydicom data set of one grey picture
     "Read the elements, and refuse what is no single grey picture of at most `MAX_PIXELS`."
     import pydicom
-    if _deflated in data[:4096]: raise Unreadable(path, 'unsupported', 'deflated DICOM, whose size is unknown before it is unpacked')
+    if _deflated in data[:4096]:
+        raise Unreadable(path, 'unsupported', 'deflated DICOM, whose size is unknown before it is unpacked')
     ds = pydicom.dcmread(io.BytesIO(data))
     rows, columns, frames, kind = (value(ds, n) for n in ('Rows', 'Columns', 'NumberOfFrames', 'PhotometricInterpretation'))
-    if not rows or not columns: raise Unreadable(path, 'damaged', 'it states no size')
-    if rows*columns > MAX_PIXELS: raise Unreadable(path, 'bomb', f'{columns} × {rows} px')
-    if int(frames or 1) > 1: raise Unreadable(path, 'several frames', f'{frames} frames')
-    if kind is None: raise Unreadable(path, 'damaged', 'no photometric interpretation: nothing says whether low values are black')
-    if kind not in ('MONOCHROME1', 'MONOCHROME2'): raise Unreadable(path, 'unsupported', f'photometric interpretation {kind}')
-    if value(ds, 'SamplesPerPixel') is None: ds.SamplesPerPixel = 1 # as for all grey pictures
-    if value(ds, 'BitsStored') is None: ds.BitsStored = ds.BitsAllocated
-    if 'NumberOfFrames' in ds: del ds.NumberOfFrames # one, or empty
+    if not rows or not columns:
+        raise Unreadable(path, 'damaged', 'it states no size')
+    if rows*columns > MAX_PIXELS:
+        raise Unreadable(path, 'bomb', f'{columns} × {rows} px')
+    if int(frames or 1) > 1:
+        raise Unreadable(path, 'several frames', f'{frames} frames')
+    if kind is None:
+        raise Unreadable(path, 'damaged', 'no photometric interpretation: nothing says whether low values are black')
+    if kind not in ('MONOCHROME1', 'MONOCHROME2'):
+        raise Unreadable(path, 'unsupported', f'photometric interpretation {kind}')
+    if value(ds, 'SamplesPerPixel') is None:
+        ds.SamplesPerPixel = 1 # as for all grey pictures
+    if value(ds, 'BitsStored') is None:
+        ds.BitsStored = ds.BitsAllocated
+    if 'NumberOfFrames' in ds:
+        del ds.NumberOfFrames # one, or empty
     check_compression(path, ds)
     return ds
 
@@ -208,17 +265,24 @@ def read_dicom(path, # for errors
                data: bytes, # of the file
               ) -> tuple[np.ndarray, list[str]]: # uint8 (H, W); what was converted
     "One DICOM frame as it is meant to be shown."
-    try: import pydicom
-    except ImportError: raise Unreadable(path, 'unsupported', 'DICOM needs pydicom: pip install pydicom') from None
+    try:
+        import pydicom
+    except ImportError:
+        raise Unreadable(path, 'unsupported', 'DICOM needs pydicom: pip install pydicom') from None
     try:
         ds = open_dicom(path, data)
         values, notes = windowed(rescaled(ds.pixel_array, ds), ds)
-    except Unreadable: raise
-    except Exception as e: raise Unreadable(path, blame(str(e), data), str(e) or type(e).__name__) from None
-    if values.ndim != 2: raise Unreadable(path, 'damaged', f'an array of shape {values.shape}')
-    if not np.isfinite(values).all(): raise Unreadable(path, 'not finite')
+    except Unreadable:
+        raise
+    except Exception as e:
+        raise Unreadable(path, blame(str(e), data), str(e) or type(e).__name__) from None
+    if values.ndim != 2:
+        raise Unreadable(path, 'damaged', f'an array of shape {values.shape}')
+    if not np.isfinite(values).all():
+        raise Unreadable(path, 'not finite')
     grey = np.round(255*np.clip(values, 0, 1)).astype(np.uint8) if notes else spread(values, path)
-    if ds.PhotometricInterpretation == 'MONOCHROME1': grey, notes = 255 - grey, notes + ['MONOCHROME1']
+    if ds.PhotometricInterpretation == 'MONOCHROME1':
+        grey, notes = 255 - grey, notes + ['MONOCHROME1']
     return grey, ['DICOM', *notes]
 
 # %% ../../nbs/images/02_reader.ipynb #9cd6e1be
@@ -229,9 +293,11 @@ def check_png(path, # for errors
     view, at, kind = memoryview(data), 8, b''
     while kind != b'IEND':
         end = at + 12 + int.from_bytes(data[at:at + 4])
-        if end > len(data) or at + 12 > len(data): raise Unreadable(path, 'truncated', f'{end - len(data)} bytes are missing')
+        if end > len(data) or at + 12 > len(data):
+            raise Unreadable(path, 'truncated', f'{end - len(data)} bytes are missing')
         kind = data[at + 4:at + 8]
-        if zlib.crc32(view[at + 4:end - 4]) != int.from_bytes(view[end - 4:end]): raise Unreadable(path, 'damaged', f'checksum of chunk {kind!r} at byte {at}')
+        if zlib.crc32(view[at + 4:end - 4]) != int.from_bytes(view[end - 4:end]):
+            raise Unreadable(path, 'damaged', f'checksum of chunk {kind!r} at byte {at}')
         at = end
 
 # %% ../../nbs/images/02_reader.ipynb #c965df51
@@ -244,7 +310,8 @@ def scan_end(data: bytes, # a JPEG file
     at, inside = 2, False
     while m := _marker.search(data, at):
         kind = data[m.end() - 1]
-        if inside and not (0xe0 <= kind <= 0xef or kind in (0xc4, 0xda, 0xdb, 0xdd, 0xfe)): return m.start()
+        if inside and not (0xe0 <= kind <= 0xef or kind in (0xc4, 0xda, 0xdb, 0xdd, 0xfe)):
+            return m.start()
         inside = inside or kind == 0xda
         at = m.end() + (0 if kind == 0xd8 else int.from_bytes(data[m.end():m.end() + 2]))
     return len(data)
@@ -264,28 +331,39 @@ def check_jpeg(path, # for errors
     "Find out whether the decoder has filled the end of a film by itself."
     corner = im.crop(((im.width - 1)//8*8, (im.height - 1)//8*8, *im.size)) # the last block
     colours = corner.getcolors(1) # None for more than one
-    if not im.info.get('progressive') and (colours is None or im.mode == 'L' and colours[0][1] != 128): return
-    try: same = load_luma(data[:scan_end(data)] + _noise).tobytes() == im.tobytes()
-    except Exception: same = False
-    if not same: raise Unreadable(path, 'truncated', 'the data end before the last pixel')
+    if not im.info.get('progressive') and (colours is None or im.mode == 'L' and colours[0][1] != 128):
+        return
+    try:
+        same = load_luma(data[:scan_end(data)] + _noise).tobytes() == im.tobytes()
+    except Exception:
+        same = False
+    if not same:
+        raise Unreadable(path, 'truncated', 'the data end before the last pixel')
 
 # %% ../../nbs/images/02_reader.ipynb #b1e1e322
 _starts = {'JPEG': rb'\xff\xd8\xff', 'PNG': rb'\x89PNG\r\n\x1a\n', 'GIF': rb'GIF8[79]a', 'TIFF': rb'II[*+]\0|MM\0[*+]', 'WEBP': rb'RIFF.{4}WEBP',
            'BMP': rb'BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0', 'PPM': rb'P[1-6][\s#]'}
 _kinds = re.compile(b'|'.join(b'(?P<%s>%s)' % (k.encode(), v) for k, v in _starts.items()), re.DOTALL)
-for _module in (r'PIL\.\w+ImagePlugin', r'pydicom\.'): warnings.filterwarnings('ignore', category=UserWarning, module=_module)
+for _module in (r'PIL\.\w+ImagePlugin', r'pydicom\.'):
+    warnings.filterwarnings('ignore', category=UserWarning, module=_module)
 
 def open_picture(path, # for errors
                  data: bytes, # of the file
                 ) -> ImageFile.ImageFile: # not yet decoded
     "Read the header, and refuse what is no single picture of at most `MAX_PIXELS`."
     kind = _kinds.match(data)
-    if not kind: raise Unreadable(path, 'not an image', f'begins with {data[:8]!r}')
-    if kind.lastgroup == 'JPEG': im = JpegImagePlugin.JpegImageFile(io.BytesIO(data), '') # not its factory, which makes an MPO of it
-    else: im = Image.OPEN[kind.lastgroup][0](io.BytesIO(data), '')
-    if im.width*im.height > MAX_PIXELS: raise Unreadable(path, 'bomb', f'{im.width} × {im.height} px')
-    if getattr(im, 'n_frames', 1) > 1: raise Unreadable(path, 'several frames', f'{im.n_frames} frames')
-    if im.mode not in _depths and ';16' in str(im.tile[:1]): raise Unreadable(path, 'unsupported', '16-bit colour: only its upper byte would be read. Save it as 16-bit grey')
+    if not kind:
+        raise Unreadable(path, 'not an image', f'begins with {data[:8]!r}')
+    if kind.lastgroup == 'JPEG':
+        im = JpegImagePlugin.JpegImageFile(io.BytesIO(data), '') # not its factory, which makes an MPO of it
+    else:
+        im = Image.OPEN[kind.lastgroup][0](io.BytesIO(data), '')
+    if im.width*im.height > MAX_PIXELS:
+        raise Unreadable(path, 'bomb', f'{im.width} × {im.height} px')
+    if getattr(im, 'n_frames', 1) > 1:
+        raise Unreadable(path, 'several frames', f'{im.n_frames} frames')
+    if im.mode not in _depths and ';16' in str(im.tile[:1]):
+        raise Unreadable(path, 'unsupported', '16-bit colour: only its upper byte would be read. Save it as 16-bit grey')
     return im
 
 # %% ../../nbs/images/02_reader.ipynb #9f8a199a
@@ -294,14 +372,18 @@ def decode(path, # for errors
           ) -> tuple[np.ndarray, list[str]]: # uint8 (H, W); what was converted
     "Decode every pixel with Pillow."
     with open_picture(path, data) as im:
-        if im.format == 'PNG': check_png(path, data)
+        if im.format == 'PNG':
+            check_png(path, data)
         colour = im.format == 'JPEG' and im.mode == 'RGB'
-        if colour: im.draft('L', im.size)
+        if colour:
+            im.draft('L', im.size)
         turned = im.getexif().get(0x0112) in range(2, 9) # before TIFF is loaded, which turns it
         negative = im.mode in _depths and getattr(im, 'tag_v2', {}).get(262) == 0
         im.load()
         warned = ''
-        if im.format == 'JPEG': check_jpeg(path, data, im); warned = jpeg_warning(data, im.mode)
+        if im.format == 'JPEG':
+            check_jpeg(path, data, im)
+            warned = jpeg_warning(data, im.mode)
         grey, notes = to_grey(ImageOps.exif_transpose(im) if turned else im, path)
         return 255 - grey if negative else grey, ['EXIF-rotated']*turned + notes + ['RGB']*colour + ['white is 0']*negative + ['decoder-warns']*bool(warned)
 
@@ -316,15 +398,23 @@ def read_picture(path: str|Path, # of the file; with `data` only for errors
                  data: bytes|None=None, # the bytes, where they were read already
                 ) -> Picture:
     "Read one film, or raise `Unreadable` with a reason."
-    if ImageFile.LOAD_TRUNCATED_IMAGES: raise RuntimeError('PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set: half pictures would pass as whole. Unset it.')
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise RuntimeError('PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set: half pictures would pass as whole. Unset it.')
     data = read_bytes(path) if data is None else data
-    if not data: raise Unreadable(path, 'empty')
-    try: grey, notes = read_dicom(path, data) if is_dicom(data) else decode(path, data)
-    except Unreadable: raise
-    except (MemoryError, Image.DecompressionBombError) as e: raise Unreadable(path, 'bomb', str(e) or 'not enough memory') from None
-    except Exception as e: raise Unreadable(path, blame(str(e), data), str(e) or type(e).__name__) from None # whatever a decoder raises on bad bytes
-    if min(grey.shape) < MIN_SIDE: raise Unreadable(path, 'too small', f'{grey.shape[1]} × {grey.shape[0]} px')
-    if grey.min() == grey.max(): raise Unreadable(path, 'constant', f'every pixel is {grey.flat[0]}')
+    if not data:
+        raise Unreadable(path, 'empty')
+    try:
+        grey, notes = read_dicom(path, data) if is_dicom(data) else decode(path, data)
+    except Unreadable:
+        raise
+    except (MemoryError, Image.DecompressionBombError) as e:
+        raise Unreadable(path, 'bomb', str(e) or 'not enough memory') from None
+    except Exception as e:
+        raise Unreadable(path, blame(str(e), data), str(e) or type(e).__name__) from None # whatever a decoder raises on bad bytes
+    if min(grey.shape) < MIN_SIDE:
+        raise Unreadable(path, 'too small', f'{grey.shape[1]} × {grey.shape[0]} px')
+    if grey.min() == grey.max():
+        raise Unreadable(path, 'constant', f'every pixel is {grey.flat[0]}')
     return Picture(np.ascontiguousarray(grey), tuple(notes))
 
 # %% ../../nbs/images/02_reader.ipynb #013bfb85
@@ -378,11 +468,13 @@ def read_films(root: Path, # the folder the paths are relative to
     for film, name, digest in zip(films, files, hashes):
         try:
             data = (root/name).read_bytes() if digest else None
-            if data is not None and hashlib.sha256(data).hexdigest() != digest: raise RuntimeError(f'{root/name} changed while it was being read. Let the copying finish and run again.')
+            if data is not None and hashlib.sha256(data).hexdigest() != digest:
+                raise RuntimeError(f'{root/name} changed while it was being read. Let the copying finish and run again.')
             picture = read_picture(root/name, data)
             film[:] = square(picture.grey, whole.shape[-1])
             rows.append(dict(measure(picture.grey), notes=' '.join(picture.notes), reason='', detail=''))
-        except Unreadable as e: rows.append(dict(reason=e.reason, detail=e.detail))
+        except Unreadable as e:
+            rows.append(dict(reason=e.reason, detail=e.detail))
     with open(store, 'r+b') as f: # one write; through the map each page would be a fault
         f.seek(whole.offset + start*whole[0].nbytes)
         f.write(films.data)

@@ -10,13 +10,20 @@ __all__ = ['CLASSES', 'MEDMNIST', 'MEDMNIST_URL', 'MAX_ARRAYS', 'KAGGLE', 'PHANT
            'word_source', 'named_path', 'tree_source', 'find_source', 'nature']
 
 # %% ../../nbs/images/07_sources.ipynb #0007d865
-import errno, math, os, re, zipfile
+import errno
+import math
+import os
+import re
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-import numpy as np, pandas as pd
-from .archives import ARCHIVES, few, junk, limits, unpack
+
+import numpy as np
+import pandas as pd
+
 from ..core import home
+from .archives import ARCHIVES, few, junk, limits, unpack
 from .downloads import fetch, fetch_kaggle, md5_file
 from .patients import Named, all_known, is_mask, parse_name, patient_rule
 from .phantom import MAX_PATIENTS
@@ -34,8 +41,10 @@ def expected(classes: tuple=CLASSES, # names of the class folders
 
 def visible(folder: Path) -> list[Path]: # sorted subfolders that are not hidden; none where looking is forbidden
     "Subfolders worth looking into."
-    try: return sorted(Path(e.path) for e in os.scandir(folder) if not e.name.startswith('.') and e.name != '__MACOSX' and e.is_dir())
-    except PermissionError: return []
+    try:
+        return sorted(Path(e.path) for e in os.scandir(folder) if not e.name.startswith('.') and e.name != '__MACOSX' and e.is_dir())
+    except PermissionError:
+        return []
 
 def meant(folder: Path, # any folder
           words: dict, # name in lower case: meaning
@@ -43,7 +52,8 @@ def meant(folder: Path, # any folder
     "Subfolders sorted by what their names mean."
     out = {}
     for p in visible(folder):
-        if p.name.casefold() in words: out.setdefault(words[p.name.casefold()], []).append(p)
+        if p.name.casefold() in words:
+            out.setdefault(words[p.name.casefold()], []).append(p)
     return out
 
 # %% ../../nbs/images/07_sources.ipynb #d8aa63c8
@@ -59,7 +69,8 @@ def tree_at(folder: Path, # any folder
            ) -> dict|None: # {'train': [folder of class 0, folder of class 1], ...}, {'': [...]} without split folders, or None
     "The tree that starts right here."
     parts = {split: class_folders(found[0], classes) for split, found in meant(folder, _splits).items()}
-    if any(any(f) for f in parts.values()): return {split: f for split, f in parts.items() if any(f) or split != 'val'}
+    if any(any(f) for f in parts.values()):
+        return {split: f for split, f in parts.items() if any(f) or split != 'val'}
     return {'': flat} if all(flat := class_folders(folder, classes)) else None
 
 # %% ../../nbs/images/07_sources.ipynb #19451a62
@@ -71,8 +82,10 @@ def find_tree(folder: Path, # what the user named
     level = [folder]
     for _ in range(depth + 1):
         found = {p.resolve(): (p, parts) for p in level if (parts := tree_at(p, classes))}
-        if len(found) > 1: raise ValueError(f'{folder} holds several trees: {", ".join(printable(str(p)) for p, _ in found.values())}. Name one of them.')
-        if found: return next(iter(found.values()))
+        if len(found) > 1:
+            raise ValueError(f'{folder} holds several trees: {", ".join(printable(str(p)) for p, _ in found.values())}. Name one of them.')
+        if found:
+            return next(iter(found.values()))
         level = [q for p in level for q in visible(p)]
 
 # %% ../../nbs/images/07_sources.ipynb #111d10ae
@@ -85,7 +98,8 @@ def check_names(root: Path, # of a tree
     split_folders = [f for found in meant(root, _splits).values() for f in found]
     for folder, words in ((root, _splits), *((f, label) for f in (split_folders if '' not in parts else [root]))):
         for meaning, found in meant(folder, words).items():
-            if len(found) > 1: raise ValueError(f'{folder} has {len(found)} folders for {meaning}: {", ".join(p.name for p in found)}. Put their films into one.')
+            if len(found) > 1:
+                raise ValueError(f'{folder} has {len(found)} folders for {meaning}: {", ".join(p.name for p in found)}. Put their films into one.')
     if below := [p for f in parts.get('', ()) for found in meant(f, _splits).values() for p in found]:
         raise ValueError(f'{below[0]} divides films below their class. Expected:\n{expected(classes)}')
 
@@ -94,12 +108,15 @@ def check_tree(folder: Path, # what the user named
               ) -> tuple[Path, dict]: # as `find_tree`
     "Find the tree, or say what is there and what was expected."
     found, there = find_tree(folder, classes), lambda f: ', '.join(p.name for p in visible(f)[:12]) or 'no folders'
-    if not found: raise FileNotFoundError(f'{folder} holds no films of {" and ".join(classes)}; it holds: {there(folder)}. Expected:\n{expected(classes)}\nOther class folders are named with classes="healthy,ill".')
+    if not found:
+        raise FileNotFoundError(f'{folder} holds no films of {" and ".join(classes)}; it holds: {there(folder)}. Expected:\n{expected(classes)}\nOther class folders are named with classes="healthy,ill".')
     root, parts = found
     check_names(root, parts, classes)
-    if '' not in parts and (missing := {'train', 'test'} - set(parts)): raise FileNotFoundError(f'{root} has no {min(missing)} folder; it holds: {there(root)}. Expected:\n{expected(classes)}')
+    if '' not in parts and (missing := {'train', 'test'} - set(parts)):
+        raise FileNotFoundError(f'{root} has no {min(missing)} folder; it holds: {there(root)}. Expected:\n{expected(classes)}')
     for split, folders in parts.items():
-        if missing := [c for c, p in zip(classes, folders) if p is None]: raise FileNotFoundError(f'{(here := meant(root, _splits)[split][0])} has no folder {missing[0]}; it holds: {there(here)}. Expected:\n{expected(classes)}')
+        if missing := [c for c, p in zip(classes, folders) if p is None]:
+            raise FileNotFoundError(f'{(here := meant(root, _splits)[split][0])} has no folder {missing[0]}; it holds: {there(here)}. Expected:\n{expected(classes)}')
     return root, parts
 
 # %% ../../nbs/images/07_sources.ipynb #f7be4047
@@ -119,8 +136,10 @@ class Source:
 def plain(text: str, # a path or name
          ) -> str: # text that can be written as UTF-8
     "A name that is no UTF-8 is shown, and found missing."
-    try: raw = os.fsencode(text) # the same text in every locale
-    except UnicodeEncodeError: raw = text.encode('utf-8', 'surrogatepass')
+    try:
+        raw = os.fsencode(text) # the same text in every locale
+    except UnicodeEncodeError:
+        raw = text.encode('utf-8', 'surrogatepass')
     return raw.decode('utf-8', 'surrogateescape').encode('utf-8', 'backslashreplace').decode()
 
 def entry(p: Path, # an image
@@ -152,14 +171,18 @@ def walk(folder: Path, # a class folder
     seen, todo = above | set(folder.resolve().parents), [(folder, '')]
     while todo:
         here, inherited = todo.pop()
-        if (real := here.resolve()) in seen or {real, *real.parents} & others: yield here, 'links back into the tree'; continue
+        if (real := here.resolve()) in seen or {real, *real.parents} & others:
+            yield here, 'links back into the tree'
+            continue
         seen.add(real)
         entries = sorted(here.iterdir(), key=lambda p: p.name)
         stems = {p.stem for p in entries}
         for p in entries:
             why, ending = inherited or junk(p.name), p.suffix.lower()
-            if os.path.isdir(p) and ending not in ENDINGS: todo.append((p, why or 'masks'*is_mask(p.name)))
-            else: yield p, why or ('masks'*is_outline(p, stems) if ending in ENDINGS else f'{printable(ending)[:12] or "no"} ending')
+            if os.path.isdir(p) and ending not in ENDINGS:
+                todo.append((p, why or 'masks'*is_mask(p.name)))
+            else:
+                yield p, why or ('masks'*is_outline(p, stems) if ending in ENDINGS else f'{printable(ending)[:12] or "no"} ending')
 
 # %% ../../nbs/images/07_sources.ipynb #98d8428a
 def beside(root: Path, # of the tree
@@ -180,7 +203,8 @@ def told(e: OSError, # as Python raises it
          root: Path, # what was being read
         ) -> OSError: # of the same kind, with a sentence
     "An error of the operating system, as one sentence with its path."
-    if e.errno is None or len(e.args) < 2: return e
+    if e.errno is None or len(e.args) < 2:
+        return e
     path, gone = printable(plain(str(e.filename or root)))[-300:], 'Something deleted or moved it meanwhile; run again when it is still.'
     remedy = {errno.EACCES: 'This user may not read it: change its permissions, or move it out of the tree.', errno.ENOENT: gone, errno.ENOTDIR: gone, errno.ESTALE: gone, errno.ELOOP: 'Links lead round in a circle there; remove them.',
               errno.ENAMETOOLONG: 'The path is too long; move the folder further up.', errno.EMFILE: 'Too many files are open; raise the limit (ulimit -n).'}.get(e.errno, 'Look at the disk before anything else.')
@@ -199,9 +223,12 @@ def tree_rows(root: Path, # of the tree
         for label, folder in enumerate(pair):
             before = len(rows)
             for p, why in walk(folder, above, real - {folder.resolve()}):
-                if why: ignored[why] += 1
-                else: rows.append(entry(p, root, split, label, folder, rule, classes))
-            if len(rows) == before and split != 'val': raise FileNotFoundError(f'{folder} holds no films. Expected:\n{expected(classes)}')
+                if why:
+                    ignored[why] += 1
+                else:
+                    rows.append(entry(p, root, split, label, folder, rule, classes))
+            if len(rows) == before and split != 'val':
+                raise FileNotFoundError(f'{folder} holds no films. Expected:\n{expected(classes)}')
     return rows
 
 # %% ../../nbs/images/07_sources.ipynb #0331dac0
@@ -213,7 +240,8 @@ def list_images(source: Source, # of kind 'kaggle' or 'folder'
         root, parts = check_tree(source.where, source.classes)
         ignored = beside(root, [f for pair in parts.values() for f in pair], top)
         rows = tree_rows(root, parts, patient_rule(source.rule), source.classes, ignored)
-    except OSError as e: raise told(e, top) from None
+    except OSError as e:
+        raise told(e, top) from None
     ignored.update(dict(source.skipped))
     table = pd.DataFrame(rows, columns=['file', 'folder', 'label', 'patient', 'subtype']).sort_values('file', ignore_index=True)
     table['patient'] = all_known(source.rule, list(table.file), list(table.patient), source.name)
@@ -229,8 +257,10 @@ def medmnist_source(path: Path, # a .npz file
                    ) -> Source:
     "Tell a published PneumoniaMNIST file from any other."
     size = {v: k for k, v in MEDMNIST.items()}.get(md5_file(path))
-    if size: return Source('medmnist', f'pneumoniamnist {size} px', path)
-    if official: raise ValueError(f'{path} is none of the published PneumoniaMNIST files (their MD5 differ). Altered copies are in circulation; download it again, or load it as it is with source="unofficial:{path}".')
+    if size:
+        return Source('medmnist', f'pneumoniamnist {size} px', path)
+    if official:
+        raise ValueError(f'{path} is none of the published PneumoniaMNIST files (their MD5 differ). Altered copies are in circulation; download it again, or load it as it is with source="unofficial:{path}".')
     return Source('medmnist', f'UNOFFICIAL {path.stem}', path, official=False)
 
 # %% ../../nbs/images/07_sources.ipynb #e01299cf
@@ -243,7 +273,8 @@ def check_npz(path, # for the error
     "Refuse arrays that are not what they should be."
     n = _medmnist_counts[split] if official else len(images)
     right = images.dtype == np.uint8 and images.ndim == 3 and min(images.shape) > 0 and labels.size == len(images) == n and set(np.unique(labels).tolist()) <= {0, 1}
-    if not right: raise ValueError(f'{path}: {split}_images is {images.dtype} {images.shape}, {split}_labels {labels.dtype} {labels.shape} with values {np.unique(labels)[:5].tolist()}; expected uint8 (N, H, W) and (N, 1) of 0 and 1{f", N = {n}" if official else ""}.')
+    if not right:
+        raise ValueError(f'{path}: {split}_images is {images.dtype} {images.shape}, {split}_labels {labels.dtype} {labels.shape} with values {np.unique(labels)[:5].tolist()}; expected uint8 (N, H, W) and (N, 1) of 0 and 1{f", N = {n}" if official else ""}.')
 
 # %% ../../nbs/images/07_sources.ipynb #fa7e138a
 MAX_ARRAYS = 1 << 31 # bytes of the arrays of one file; the largest published one has 294 MB
@@ -254,13 +285,15 @@ def check_npz_size(path: Path, # .npz
     with zipfile.ZipFile(path) as z:
         total = 0
         for name in z.namelist():
-            if name.removesuffix('.npy') not in {f'{s}_{k}' for s in _medmnist_counts for k in ('images', 'labels')}: continue
+            if name.removesuffix('.npy') not in {f'{s}_{k}' for s in _medmnist_counts for k in ('images', 'labels')}:
+                continue
             with z.open(name) as f:
                 version = np.lib.format.read_magic(f)
                 shape, _, dtype = (np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0)(f)
             total += math.prod(shape)*dtype.itemsize
     packed, most = path.stat().st_size, limits()
-    if total > MAX_ARRAYS or total > most.free and total > most.ratio*packed: raise ValueError(f'its arrays take {total/2**20:,.0f} MB, more than {MAX_ARRAYS/2**20:,.0f} MB or {most.ratio:g} times its own size')
+    if total > MAX_ARRAYS or total > most.free and total > most.ratio*packed:
+        raise ValueError(f'its arrays take {total/2**20:,.0f} MB, more than {MAX_ARRAYS/2**20:,.0f} MB or {most.ratio:g} times its own size')
 
 def read_npz(source: Source, # of kind 'medmnist'
             ) -> tuple[pd.DataFrame, np.ndarray]: # (file, folder, label, patient, subtype), uint8 (N, 1, H, W)
@@ -268,14 +301,17 @@ def read_npz(source: Source, # of kind 'medmnist'
     rows, films = [], []
     try:
         check_npz_size(source.where)
-        with np.load(source.where, allow_pickle=False) as z: arrays = {k: z[k] for s in _medmnist_counts for k in (f'{s}_images', f'{s}_labels')}
-    except Exception as e: raise ValueError(f'{source.where} is not a PneumoniaMNIST file ({type(e).__name__}: {e}). It needs the arrays train_images, train_labels and so on for val and test.') from None
+        with np.load(source.where, allow_pickle=False) as z:
+            arrays = {k: z[k] for s in _medmnist_counts for k in (f'{s}_images', f'{s}_labels')}
+    except Exception as e:
+        raise ValueError(f'{source.where} is not a PneumoniaMNIST file ({type(e).__name__}: {e}). It needs the arrays train_images, train_labels and so on for val and test.') from None
     for split in _medmnist_counts:
         images, labels = arrays[f'{split}_images'], arrays[f'{split}_labels']
         check_npz(source.where, split, images, labels, source.official)
         films.append(images[:, None])
         rows += [(f'{split}/{i:06d}', split, int(l), f'unknown-{split}/{i:06d}', 'unknown') for i, l in enumerate(labels.ravel())]
-    if len({f.shape[1:] for f in films}) > 1: raise ValueError(f'{source.where}: the splits have films of different sizes.')
+    if len({f.shape[1:] for f in films}) > 1:
+        raise ValueError(f'{source.where}: the splits have films of different sizes.')
     return pd.DataFrame(rows, columns=['file', 'folder', 'label', 'patient', 'subtype']), np.concatenate(films)
 
 # %% ../../nbs/images/07_sources.ipynb #310f51e1
@@ -289,7 +325,8 @@ def by_hand(page: str, # where a person finds the data
 def download_medmnist(size: int, # px: 28, 64, 128 or 224
                      ) -> Source:
     "The published PneumoniaMNIST file, fetched once."
-    if size not in MEDMNIST: raise ValueError(f'PneumoniaMNIST comes at {", ".join(map(str, MEDMNIST))} px, not {size}.')
+    if size not in MEDMNIST:
+        raise ValueError(f'PneumoniaMNIST comes at {", ".join(map(str, MEDMNIST))} px, not {size}.')
     name = f'pneumoniamnist{f"_{size}"*(size != 28)}.npz'
     path = home()/'data'/'medmnist'/name
     return Source('medmnist', f'pneumoniamnist {size} px', fetch(MEDMNIST_URL.format(name), path, MEDMNIST[size], by_hand('https://zenodo.org/records/10519652', name, f'put it at {path} or name it in DOWNSCALEXR_DATA')))
@@ -311,7 +348,8 @@ def split_classes(classes: str|tuple|None, # 'healthy,ill', a pair, or nothing
                  ) -> tuple: # two names
     "The two class folders."
     names = tuple(c.strip() for c in (classes.split(',') if isinstance(classes, str) else classes)) if classes else CLASSES
-    if len(names) != 2 or not all(names) or names[0].casefold() == names[1].casefold(): raise ValueError(f'classes must name two folders, negative first, as "healthy,ill"; got {classes!r}.')
+    if len(names) != 2 or not all(names) or names[0].casefold() == names[1].casefold():
+        raise ValueError(f'classes must name two folders, negative first, as "healthy,ill"; got {classes!r}.')
     return names
 
 def word_source(text: str, # what the user said
@@ -319,13 +357,17 @@ def word_source(text: str, # what the user said
                ) -> Source|None: # None where it is no word
     "What `phantom` and `medmnist` mean, with or without a number."
     word, _, number = text.partition(':')
-    if word not in ('phantom', 'medmnist') or '/' in number: return None
-    if patients and (word, patients) != ('medmnist', 'each'): raise ValueError(f'{text} takes no rule for patients: {"its patients are its own" if word == "phantom" else "its images carry no patient"}. Leave out patients={patients!r} (--patient-pattern).')
+    if word not in ('phantom', 'medmnist') or '/' in number:
+        return None
+    if patients and (word, patients) != ('medmnist', 'each'):
+        raise ValueError(f'{text} takes no rule for patients: {"its patients are its own" if word == "phantom" else "its images carry no patient"}. Leave out patients={patients!r} (--patient-pattern).')
     if word == 'medmnist':
-        if text != word and not re.fullmatch(r'[0-9]{1,6}', number): raise ValueError(f'{text!r} is no source: PneumoniaMNIST comes at {", ".join(map(str, MEDMNIST))} px, as medmnist:64.')
+        if text != word and not re.fullmatch(r'[0-9]{1,6}', number):
+            raise ValueError(f'{text!r} is no source: PneumoniaMNIST comes at {", ".join(map(str, MEDMNIST))} px, as medmnist:64.')
         return download_medmnist(int(number or 28))
     n = int(number) if re.fullmatch(r'[0-9]{1,9}', number) else PHANTOM_PATIENTS if text == word else 0
-    if not 1 <= n <= MAX_PATIENTS: raise ValueError(f'{text!r} is no source: the phantom has from 1 to {MAX_PATIENTS:,} patients, as phantom:{PHANTOM_PATIENTS}.')
+    if not 1 <= n <= MAX_PATIENTS:
+        raise ValueError(f'{text!r} is no source: the phantom has from 1 to {MAX_PATIENTS:,} patients, as phantom:{PHANTOM_PATIENTS}.')
     return Source('phantom', f'phantom:{n}', patients=n)
 
 # %% ../../nbs/images/07_sources.ipynb #952b8d1f
@@ -337,9 +379,11 @@ def named_path(text: str, # what the user said
     try:
         path = Path(text).expanduser()
         there = path.exists()
-    except (OSError, ValueError, RuntimeError) as e: raise FileNotFoundError(f'{printable(plain(text))[:200]}{said_by} cannot be looked at: {getattr(e, "strerror", None) or e}.') from None
+    except (OSError, ValueError, RuntimeError) as e:
+        raise FileNotFoundError(f'{printable(plain(text))[:200]}{said_by} cannot be looked at: {getattr(e, "strerror", None) or e}.') from None
     place = printable(plain(str(path.absolute())))
-    if not there: raise FileNotFoundError(f'{place}{said_by} is not there. A source is one of: {WORDS}. Without a source, DOWNSCALEXR_DATA decides, then {home()/"data"/"CXR"} (below DOWNSCALEXR_HOME). A folder must look like this:\n{expected(names)}')
+    if not there:
+        raise FileNotFoundError(f'{place}{said_by} is not there. A source is one of: {WORDS}. Without a source, DOWNSCALEXR_DATA decides, then {home()/"data"/"CXR"} (below DOWNSCALEXR_HOME). A folder must look like this:\n{expected(names)}')
     return path.resolve()
 
 def tree_source(path: Path, # a folder or an archive
@@ -350,9 +394,12 @@ def tree_source(path: Path, # a folder or an archive
     "A tree of class folders."
     unpacked = unpack(path) if path.is_file() else None
     top = unpacked.folder if unpacked else path
-    if not os.access(top, os.R_OK | os.X_OK): raise PermissionError(f'{said} may not be read by this user.')
-    try: root = check_tree(top, names)[0]
-    except OSError as e: raise told(e, top) from None
+    if not os.access(top, os.R_OK | os.X_OK):
+        raise PermissionError(f'{said} may not be read by this user.')
+    try:
+        root = check_tree(top, names)[0]
+    except OSError as e:
+        raise told(e, top) from None
     name = re.sub(r'(\.tar)?\.\w+$', '', path.name) if unpacked else root.name
     skipped = tuple(unpacked.skipped.items()) if unpacked else ()
     return Source('kaggle' if names == CLASSES else 'folder', plain(name), root, names, top=top, rule=rule, skipped=skipped)
@@ -367,19 +414,24 @@ def find_source(source: str|Path='auto', # a word or a path, see WORDS
     if text == 'auto':
         default, named = home()/'data'/'CXR', os.environ.get('DOWNSCALEXR_DATA')
         text, said_by = named or (str(default) if default.is_dir() else 'phantom'), ' (DOWNSCALEXR_DATA)'*bool(named)
-    if found := word_source(text, rule): return found
+    if found := word_source(text, rule):
+        return found
     patient_rule(rule) # a wrong one is told before anything is downloaded or unpacked
-    if text == 'kaggle': return tree_source(download_kaggle().resolve(), names, rule, text)
+    if text == 'kaggle':
+        return tree_source(download_kaggle().resolve(), names, rule, text)
     path = named_path(text.removeprefix('unofficial:'), said_by, names)
     end = ''.join(path.suffixes).lower() if path.is_file() else ''
-    if end.endswith('.npz'): return medmnist_source(path, not text.startswith('unofficial:'))
+    if end.endswith('.npz'):
+        return medmnist_source(path, not text.startswith('unofficial:'))
     said = f'{printable(plain(str(path)))}{said_by}'
-    if text.startswith('unofficial:') or not (path.is_dir() or end.endswith(ARCHIVES)): raise ValueError(f'{said} is nothing that is read. A source is one of: {WORDS}.')
+    if text.startswith('unofficial:') or not (path.is_dir() or end.endswith(ARCHIVES)):
+        raise ValueError(f'{said} is nothing that is read. A source is one of: {WORDS}.')
     return tree_source(path, names, rule, said)
 
 def nature(kind: str, # of a source
            name: str, # of a source
           ) -> str: # for banners and captions
     "What kind of images these are, in plain words."
-    if kind == 'phantom': return 'phantom, not clinical'
+    if kind == 'phantom':
+        return 'phantom, not clinical'
     return f'{name}, not the published file' if name.startswith('UNOFFICIAL') else 'real radiographs'

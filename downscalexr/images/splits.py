@@ -8,7 +8,10 @@ __all__ = ['Split', 'Splits', 'take']
 # %% ../../nbs/images/11_splits.ipynb #310b285e
 from dataclasses import dataclass
 from functools import cached_property
-import numpy as np, pandas as pd
+
+import numpy as np
+import pandas as pd
+
 from ..core import derive_seed
 from .audit import Audit
 from .sources import CLASSES
@@ -54,8 +57,10 @@ def take(split: Split, # any
          seed: int=0, # which patients come first
         ) -> Split: # whole patients, both classes
     "A nested, patient-grouped share of a split."
-    if not 0 < share <= 1: raise ValueError(f'A share must be above 0 and at most 1, got {share}.')
-    if share == 1: return split
+    if not 0 < share <= 1:
+        raise ValueError(f'A share must be above 0 and at most 1, got {share}.')
+    if share == 1:
+        return split
     kept = np.zeros(len(split), bool)
     for label in np.unique(split.labels):
         films = split.table.patient[split.labels == label]

@@ -8,13 +8,18 @@ __all__ = ['SAME_LINES', 'ROWS', 'CONVOLUTION', 'POOLING', 'FORWARD', 'SPREAD', 
            'kept_room', 'room', 'FusedBlock', 'fused_scoring', 'can_fuse', 'numbers', 'fused_block']
 
 # %% ../../nbs/kernels/04_block.ipynb #cca27db9
-import ctypes, functools, threading, torch
+import ctypes
+import functools
+import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
-from .build import addresses, load_kernels, registers
+
 from ..common.dispatch import is_held, is_plain, is_tracked
+from .build import addresses, load_kernels, registers
 from .sparse import SINGLE
 from .winograd import FEWER, FEWER_BACKWARD, TRANSFORMS
 
@@ -390,9 +395,11 @@ def block_kernels(in_channels: int, out_channels: int, kernel: int, stride: int,
 # %% ../../nbs/kernels/04_block.ipynb #880bf7a5
 @functools.lru_cache(16)
 def kept_room(kernels: ctypes.CDLL, way: str, films: int, h: int, w: int, threads: int, whose: int) -> torch.Tensor:
-    for name in (f'{way}_room', 'shared_room'): getattr(kernels, name).restype = ctypes.c_size_t
+    for name in (f'{way}_room', 'shared_room'):
+        getattr(kernels, name).restype = ctypes.c_size_t
     kept = torch.zeros(threads*getattr(kernels, f'{way}_room')(h, w) + kernels.shared_room(films), dtype=torch.float32, device='cpu')
-    if not is_held(kept): raise RuntimeError('A compiled kernel was called while PyTorch traces; call `use_kernels(False)` first.') # what is raised is not kept
+    if not is_held(kept):
+        raise RuntimeError('A compiled kernel was called while PyTorch traces; call `use_kernels(False)` first.') # what is raised is not kept
     return kept
 
 def room(kernels: ctypes.CDLL, # of the block
@@ -430,8 +437,10 @@ _scoring = ContextVar('scoring', default=False) # of one thread: in two that ove
 def fused_scoring(): # for the time of a with-block
     "Let blocks be one kernel where no gradient is wanted, too."
     before = _scoring.set(True)
-    try: yield
-    finally: _scoring.reset(before)
+    try:
+        yield
+    finally:
+        _scoring.reset(before)
 
 def can_fuse(conv: nn.Conv2d, # about to be applied
              x: torch.Tensor, # its input
@@ -440,8 +449,10 @@ def can_fuse(conv: nn.Conv2d, # about to be applied
     "Whether a block can be computed as one kernel."
     k, s = conv.kernel_size, conv.stride
     simple = k[0] == k[1] <= 7 and s in ((1, 1), (2, 2)) and conv.padding == (0, 0) and conv.dilation == (1, 1) and conv.groups == 1 and conv.bias is not None
-    if not simple or not is_plain(conv.weight) or not (_scoring.get() or is_tracked(conv.weight)) or x.dtype != torch.float32 or conv.weight.dtype != torch.float32: return False
-    if not is_held(x) or x.dim() != 4 or x.shape[1] != conv.in_channels or min(x.shape[2:]) < k[0] - 1 + s[0]*(2 if pool else 1): return False
+    if not simple or not is_plain(conv.weight) or not (_scoring.get() or is_tracked(conv.weight)) or x.dtype != torch.float32 or conv.weight.dtype != torch.float32:
+        return False
+    if not is_held(x) or x.dim() != 4 or x.shape[1] != conv.in_channels or min(x.shape[2:]) < k[0] - 1 + s[0]*(2 if pool else 1):
+        return False
     return block_kernels(*numbers(conv, pool)) is not None
 
 def numbers(conv: nn.Conv2d, pool: str) -> tuple: # what `block_kernels` asks for

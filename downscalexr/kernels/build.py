@@ -8,13 +8,26 @@ __all__ = ['PRELUDE', 'OPTIONS', 'ATTEMPTS', 'LIMIT_S', 'PLACE', 'NotCompiled', 
            'load_kernels', 'with_kernels', 'trouble', 'registers', 'addresses']
 
 # %% ../../nbs/kernels/01_build.ipynb #77b9f881
-import ctypes, functools, hashlib, os, platform, shlex, shutil, signal, subprocess, tempfile, time, warnings
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import warnings
 from contextlib import suppress
 from pathlib import Path
+
 import torch
 from filelock import FileLock, Timeout
-from ..core import atomic_write
+
 from ..common.files import clear_drafts, private_folder
+from ..core import atomic_write
 
 # %% ../../nbs/kernels/01_build.ipynb #f6854160
 PRELUDE = r'''
@@ -111,11 +124,13 @@ def call(words: list, # a command and its words
     with tempfile.TemporaryFile() as out:
         own = dict(stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
         p = subprocess.Popen([str(w) for w in words], **own)
-        try: p.wait(limit)
+        try:
+            p.wait(limit)
         except subprocess.TimeoutExpired:
             raise NotCompiled(f'{words[0]} did not end within {limit:g} s', remedy) from None
         finally:
-            with suppress(OSError, AttributeError): os.killpg(p.pid, signal.SIGKILL)
+            with suppress(OSError, AttributeError):
+                os.killpg(p.pid, signal.SIGKILL)
             p.kill()
             p.wait()
         out.seek(0)
@@ -125,7 +140,8 @@ def call(words: list, # a command and its words
 def processor() -> list[str]: # lines
     "What the processor says it can do."
     info = Path('/proc/cpuinfo')
-    if not info.exists(): return [platform.processor()]
+    if not info.exists():
+        return [platform.processor()]
     lines = info.read_text(encoding='utf-8', errors='replace').splitlines()
     return sorted({line for line in lines if line.startswith(('flags', 'Features', 'model'))})
 
@@ -133,8 +149,10 @@ def processor() -> list[str]: # lines
 @functools.lru_cache
 def compiler() -> tuple[tuple, str]: # the words of its command, and what it and the processor say of themselves
     "The C compiler of this machine; without one that answers, `NotCompiled`."
-    try: words = shlex.split(os.environ.get('CC') or '') or ['cc']
-    except ValueError as e: raise NotCompiled(f'CC cannot be read ({e})', 'Write a command there, e.g. gcc.') from None
+    try:
+        words = shlex.split(os.environ.get('CC') or '') or ['cc']
+    except ValueError as e:
+        raise NotCompiled(f'CC cannot be read ({e})', 'Write a command there, e.g. gcc.') from None
     if not (found := shutil.which(words[0])):
         raise NotCompiled(f'there is no C compiler {words[0]!r}', 'Install gcc or clang, or name a compiler in CC.')
     words = (found, *words[1:])
@@ -150,16 +168,21 @@ PLACE = 'Set XDG_CACHE_HOME to the absolute path of a folder that this user alon
 def cache_folder() -> Path: # may not exist yet
     "Where compiled kernels are kept."
     named = os.environ.get('XDG_CACHE_HOME', '')
-    if os.path.isabs(named): return Path(named)/'downscalexr'
-    try: return Path.home()/'.cache'/'downscalexr'
-    except RuntimeError: raise NotCompiled('this user has no home folder to keep a kernel in', f'{PLACE}.') from None
+    if os.path.isabs(named):
+        return Path(named)/'downscalexr'
+    try:
+        return Path.home()/'.cache'/'downscalexr'
+    except RuntimeError:
+        raise NotCompiled('this user has no home folder to keep a kernel in', f'{PLACE}.') from None
 
 def safe_cache() -> Path: # that exists
     "The cache folder, or `NotCompiled` with what is wrong with it."
     folder = cache_folder()
-    try: return private_folder(folder, PLACE)
+    try:
+        return private_folder(folder, PLACE)
     except OSError as e:
-        if e.errno: raise NotCompiled(f'the cache folder {folder} cannot be used: {e.strerror}', f'{PLACE}.') from None
+        if e.errno:
+            raise NotCompiled(f'the cache folder {folder} cannot be used: {e.strerror}', f'{PLACE}.') from None
         raise NotCompiled(str(e), 'Kernels that lie there are not loaded: they would run as this user.') from None
 
 # %% ../../nbs/kernels/01_build.ipynb #9c72658a
@@ -168,8 +191,10 @@ def clear_builds(folder: Path, # the cache, its lock held
     "Remove what builds that were killed left behind."
     clear_drafts(folder)
     for path in folder.glob('*'):
-        if path.is_symlink() or not path.is_dir(): continue
-        if all(p.name.startswith('kernel.') for p in path.iterdir()): shutil.rmtree(path, ignore_errors=True)
+        if path.is_symlink() or not path.is_dir():
+            continue
+        if all(p.name.startswith('kernel.') for p in path.iterdir()):
+            shutil.rmtree(path, ignore_errors=True)
 
 # %% ../../nbs/kernels/01_build.ipynb #671f083a
 def built(words: tuple, # of the compiler's command
@@ -183,7 +208,8 @@ def built(words: tuple, # of the compiler's command
         c.write_text(source, encoding='utf-8')
         for more in ([*options, '-c', c, '-o', o], ['-shared', o, '-o', so]):
             code, said = call([*words, *more], LIMIT_S)
-            if not code: continue
+            if not code:
+                continue
             what = f'{words[0]} could not compile a kernel: {" ".join(said.split())[:500]}'
             raise NotCompiled(what, 'Name a C compiler (gcc, clang) in CC that can.', final=False)
         return so.read_bytes()
@@ -193,10 +219,13 @@ def opened(content: bytes, # a library, verified
            path: Path, # its file
           ) -> ctypes.CDLL:
     "Load exactly these bytes: neither what becomes of the file nor whether its disk lets programs run matters."
-    if not hasattr(os, 'memfd_create'): return ctypes.CDLL(str(path)) # no Linux
+    if not hasattr(os, 'memfd_create'):
+        return ctypes.CDLL(str(path)) # no Linux
     fd = os.memfd_create('downscalexr-kernel') # stays open: the loader knows libraries by their path
-    with open(fd, 'wb', closefd=False) as f: f.write(content)
-    try: return ctypes.CDLL(f'/proc/self/fd/{fd}')
+    with open(fd, 'wb', closefd=False) as f:
+        f.write(content)
+    try:
+        return ctypes.CDLL(f'/proc/self/fd/{fd}')
     except OSError:
         os.close(fd)
         return ctypes.CDLL(str(path)) # no /proc, or a system that wants programs to be files
@@ -209,7 +238,8 @@ def verified(folder: Path, # the cache
     for path in sorted(folder.glob(f'{key}-*.so')):
         with suppress(OSError):
             content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() == path.stem.split('-')[1]: return opened(content, path)
+            if hashlib.sha256(content).hexdigest() == path.stem.split('-')[1]:
+                return opened(content, path)
     return None
 
 # %% ../../nbs/kernels/01_build.ipynb #4f450c2b
@@ -221,16 +251,21 @@ def store(folder: Path, # the cache
     lock = folder/'.lock'
     try:
         with FileLock(str(lock), timeout=2*LIMIT_S):
-            if found := verified(folder, key): return found
+            if found := verified(folder, key):
+                return found
             clear_builds(folder)
             content = make()
-            for bad in folder.glob(f'{key}-*.so'): bad.unlink() # half a file, or flipped bits
+            for bad in folder.glob(f'{key}-*.so'):
+                bad.unlink() # half a file, or flipped bits
             path = atomic_write(folder/f'{key}-{hashlib.sha256(content).hexdigest()}.so', content)
-    except Timeout: raise NotCompiled(f'another process holds {lock}', 'If none runs, delete it.') from None
-    except NotCompiled: raise
+    except Timeout:
+        raise NotCompiled(f'another process holds {lock}', 'If none runs, delete it.') from None
+    except NotCompiled:
+        raise
     except OSError as e:
         raise NotCompiled(f'the cache folder {folder} cannot be written: {e.strerror or e}', f'{PLACE}.') from None
-    try: return opened(content, path)
+    try:
+        return opened(content, path)
     except OSError as e:
         what = f'a kernel was compiled and cannot be loaded ({e}), as from a disk that lets no programs run (noexec)'
         raise NotCompiled(what, f'{PLACE}, on another disk.', final=False) from None
@@ -252,19 +287,26 @@ def library(source: str, # C, without the prelude
     for more in ATTEMPTS:
         options = (*OPTIONS, *more, *(f'-D{k}={v}' for k, v in constants))
         key = hashlib.sha256(repr((PRELUDE, source, options, about)).encode()).hexdigest()[:24]
-        try: return verified(folder, key) or store(folder, key, lambda: built(words, PRELUDE + source, options, folder))
+        try:
+            return verified(folder, key) or store(folder, key, lambda: built(words, PRELUDE + source, options, folder))
         except NotCompiled as e:
-            if e.final or more == ATTEMPTS[-1]: raise
+            if e.final or more == ATTEMPTS[-1]:
+                raise
 
 # %% ../../nbs/kernels/01_build.ipynb #2cd4f3ba
 @functools.lru_cache
 def _library(source: str, constants: tuple) -> ctypes.CDLL|None:
     global _trouble
-    if isinstance(_trouble, NotCompiled) and _trouble.final: return None # it would be the same again
-    try: return library(source, constants)
-    except NotCompiled as e: said = e
-    except OSError as e: said = NotCompiled(str(e), 'Mend that and run again.')
-    if str(said) != str(_trouble): warnings.warn(advice(said))
+    if isinstance(_trouble, NotCompiled) and _trouble.final:
+        return None # it would be the same again
+    try:
+        return library(source, constants)
+    except NotCompiled as e:
+        said = e
+    except OSError as e:
+        said = NotCompiled(str(e), 'Mend that and run again.')
+    if str(said) != str(_trouble):
+        warnings.warn(advice(said))
     _trouble = said
     return None
 

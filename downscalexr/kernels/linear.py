@@ -6,12 +6,16 @@
 __all__ = ['SUMS', 'COLUMNS', 'WideLinearProduct', 'WideLinear', 'adam_step', 'step_in_backward']
 
 # %% ../../nbs/kernels/05_linear.ipynb #1b40bcd7
-import math, torch, torch.nn.functional as F
+import math
+
+import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.autograd.graph import increment_version
-from .build import addresses, load_kernels
+
 from ..common.dispatch import is_plain_training
+from .build import addresses, load_kernels
 
 # %% ../../nbs/kernels/05_linear.ipynb #f6e49883
 SUMS = r'''
@@ -98,7 +102,8 @@ class WideLinearProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, step):
         x = x.contiguous()
-        ctx.save_for_backward(x, weight); ctx.step = step
+        ctx.save_for_backward(x, weight)
+        ctx.step = step
         return F.linear(x, weight, bias)
 
     @staticmethod
@@ -110,7 +115,8 @@ class WideLinearProduct(torch.autograd.Function):
         live = g.any(0)
         rows, some = (~live).int().argsort(stable=True).int(), g[:, live].contiguous() # rows with a gradient first
         load_kernels(SUMS + COLUMNS).wide_back(*addresses(some, rows, x, weight, dw, first, second, dx, how), len(x), some.shape[1], *weight.shape, torch.get_num_threads())
-        if dw is None: increment_version(weight)
+        if dw is None:
+            increment_version(weight)
         return dx, dw, g.sum(0), None
 
 # %% ../../nbs/kernels/05_linear.ipynb #ba4dbe3e
@@ -125,7 +131,8 @@ class WideLinear(nn.Linear):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor: # (N, in_features) → (N, out_features)
         plain = self.wide and self.weight.is_contiguous() and is_plain_training(self.weight)
-        if not plain or x.dim() != 2 or not x.dtype == self.weight.dtype == torch.float32 or load_kernels(SUMS + COLUMNS) is None: return super().forward(x)
+        if not plain or x.dim() != 2 or not x.dtype == self.weight.dtype == torch.float32 or load_kernels(SUMS + COLUMNS) is None:
+            return super().forward(x)
         return WideLinearProduct.apply(x, self.weight, self.bias, self.step)
 
 # %% ../../nbs/kernels/05_linear.ipynb #be7e948a
@@ -134,9 +141,11 @@ def adam_step(optimiser: torch.optim.Adam, # holds the weight, or not
              ) -> tuple|None: # seven numbers for `adam_row`, and both moments; None: the weight is not this optimiser's
     "Count one more step of a weight."
     group = next((g for g in optimiser.param_groups if any(p is weight for p in g['params'])), None)
-    if group is None: return None
+    if group is None:
+        return None
     state, (first, second) = optimiser.state[weight], group['betas']
-    if not state: state.update(step=torch.zeros(()), exp_avg=torch.zeros_like(weight), exp_avg_sq=torch.zeros_like(weight))
+    if not state:
+        state.update(step=torch.zeros(()), exp_avg=torch.zeros_like(weight), exp_avg_sq=torch.zeros_like(weight))
     state['step'] += 1
     n = state['step'].item()
     how = [group['weight_decay'], 1 - first, second, 1 - second, group['lr']/(1 - first**n), math.sqrt(1 - second**n), group['eps']]
@@ -149,5 +158,6 @@ def step_in_backward(model: nn.Module, # its wide layers are changed
     if type(optimiser) is not torch.optim.Adam or any(g[k] for g in optimiser.param_groups for k in ('amsgrad', 'maximize', 'decoupled_weight_decay')):
         raise ValueError(f'Wide layers step as torch.optim.Adam does, without amsgrad, maximize and decoupled weight decay, got {type(optimiser).__name__}.')
     layers = [m for m in model.modules() if isinstance(m, WideLinear)]
-    for m in layers: m.step = lambda weight: adam_step(optimiser, weight)
+    for m in layers:
+        m.step = lambda weight: adam_step(optimiser, weight)
     return len(layers)

@@ -6,7 +6,8 @@
 __all__ = ['POINTS', 'TRANSFORMS', 'FILM', 'FEWER_FORWARD', 'MAP', 'LINES', 'FEWER_BACKWARD', 'FEWER', 'tap_matrix']
 
 # %% ../../nbs/kernels/02_winograd.ipynb #f4936a5b
-import numpy as np, torch
+import numpy as np
+import torch
 
 # %% ../../nbs/kernels/02_winograd.ipynb #126c97a4
 POINTS = (0., 1., -1., 2., -2., .5, -.5) # and infinity

@@ -7,14 +7,19 @@ __all__ = ['texture_split', 'train_detector', 'detector_logits', 'sweep', 'plot_
 
 # %% ../../nbs/measure/05_detection.ipynb #899c3794
 import hashlib
-import numpy as np, pandas as pd, torch, torch.nn.functional as F
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
 from joblib import delayed
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
-from ..images.batches import batches
+
 from ..core import derive_seed, looks, worker_pool
 from ..data import Split
 from ..downsample import operators
+from ..images.batches import batches
 from ..images.lesions import make_lesion, make_lesions, nyquist
 from ..metrics import auroc, cluster_bootstrap, paired_difference
 from ..models import build_model
@@ -48,7 +53,8 @@ def train_detector(downsample: str, # operator
             optimiser.zero_grad()
             F.binary_cross_entropy_with_logits(model(x), y).backward()
             optimiser.step()
-        if (score := auroc(val.labels, predict(model, val))) > best: best, kept = score, {k: v.clone() for k, v in model.state_dict().items()}
+        if (score := auroc(val.labels, predict(model, val))) > best:
+            best, kept = score, {k: v.clone() for k, v in model.state_dict().items()}
     model.load_state_dict(kept)
     return model
 
@@ -96,12 +102,15 @@ def plot_sweep(table: pd.DataFrame, # as `sweep` gives it
     ax = fig.subplots()
     for d, part in table.groupby('downsample', sort=False):
         ax.fill_between(part.frequency, part.low, part.high, color=looks[d].color, alpha=.15, lw=0)
-        for one in np.stack(part.per_seed).T: ax.plot(part.frequency, one, color=looks[d].color, lw=.5, alpha=.5)
+        for one in np.stack(part.per_seed).T:
+            ax.plot(part.frequency, one, color=looks[d].color, lw=.5, alpha=.5)
         ax.plot(part.frequency, part.auroc, color=looks[d].color, marker=looks[d].marker, ms=5, lw=1.5, label=looks[d].label)
     for k, text in enumerate(('film', 'after one halving', 'after two')):
         ax.axvline(nyquist(image_size)/2**k, color='.6', lw=.8, ls=':')
         ax.text(nyquist(image_size)/2**k, 1.01, f'Nyquist, {text}', fontsize=7, color='.4', ha='center', va='bottom', transform=ax.get_xaxis_transform())
     ax.axhline(.5, color='.8', lw=.8, zorder=0)
     ax.set(xscale='log', xlabel='spatial frequency of the lesion, cycles per mm', ylabel='AUROC', xticks=(ticks := sorted(table.frequency.unique())), xticklabels=[f'{t:g}' for t in ticks])
-    ax.minorticks_off(); ax.spines[['top', 'right']].set_visible(False); ax.legend(frameon=False, fontsize=8)
+    ax.minorticks_off()
+    ax.spines[['top', 'right']].set_visible(False)
+    ax.legend(frameon=False, fontsize=8)
     return fig

@@ -8,23 +8,33 @@ __all__ = ['SHAPES', 'KEY', 'Composed', 'mixed_composed', 'soft_composed', 'lip_
            'speed_cases', 'time_operators', 'speed_table', 'plot_speed']
 
 # %% ../../nbs/measure/02_operators.ipynb #694adcec
-import copy, importlib.util, json, time
+import copy
+import importlib.util
+import json
+import time
 from pathlib import Path
-import numpy as np, pandas as pd, torch, torch.nn.functional as F
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import nn
 from torch.library import Library
 from tqdm.auto import tqdm
+
 from ..benchmark import time_cases
-from ..operators.blur import filter_padded
 from ..core import environment, keep_freed_memory, looks, read_json, write_json
 from ..downsample import get_operator, make_downsample, operators
+from ..operators.blur import filter_padded
 from ..operators.spectral import DB2, haar_bands
 
 # %% ../../nbs/measure/02_operators.ipynb #be4cbc0c
 class Composed(nn.Module):
     "A function as a layer, with the weights of ours."
-    def __init__(self, f, layer: nn.Module): super().__init__(); self.f, self.layer = f, layer
+    def __init__(self, f, layer: nn.Module):
+        super().__init__()
+        self.f, self.layer = f, layer
     def forward(self, x: torch.Tensor) -> torch.Tensor: return self.f(x, self.layer)
 
 def mixed_composed(x, layer):
@@ -45,7 +55,8 @@ def flc_composed(x, layer): # even sizes; the mean of both limit frequencies
     for dim, n in ((2, h), (3, w)):
         a, rest = n - n//2, n
         kept = X.narrow(dim, a, n)
-        if n%2 == 0: kept = torch.cat([(X.narrow(dim, a, 1) + X.narrow(dim, a + n, 1))/2, kept.narrow(dim, 1, n - 1)], dim)
+        if n%2 == 0:
+            kept = torch.cat([(X.narrow(dim, a, 1) + X.narrow(dim, a + n, 1))/2, kept.narrow(dim, 1, n - 1)], dim)
         X = kept
     return torch.fft.ifft2(torch.fft.ifftshift(X, dim=(2, 3))).real/4
 
@@ -71,10 +82,12 @@ def library_peers(layer: nn.Module, # ours
                  ) -> dict: # name → layer, of the libraries that are installed (`make oracles`)
     "The blur family in other people's packages."
     c, name, found = layer.channels, layer.downsample, {}
-    if name not in ('blurpool3', 'blurpool4', 'maxblur3', 'convblur3'): return found
+    if name not in ('blurpool3', 'blurpool4', 'maxblur3', 'convblur3'):
+        return found
     before = {'maxblur3': [nn.MaxPool2d(2, 1)], 'convblur3': [getattr(layer, 'conv', None), nn.ReLU()]}.get(name, [])
     taps = 4 if name == 'blurpool4' else 3
-    if importlib.util.find_spec('torchvision'): load_torchvision()
+    if importlib.util.find_spec('torchvision'):
+        load_torchvision()
     if importlib.util.find_spec('antialiased_cnns'):
         import antialiased_cnns
         found['antialiased-cnns'] = nn.Sequential(*before, antialiased_cnns.BlurPool(c, filt_size=taps))
@@ -88,10 +101,12 @@ def library_peers(layer: nn.Module, # ours
 
 def load_torchvision(): # the module
     "Import torchvision, which antialiased-cnns and timm need, beside a CPU build of PyTorch, too: there it misses two operators, declared here."
-    try: return importlib.import_module('torchvision')
+    try:
+        return importlib.import_module('torchvision')
     except RuntimeError:
         load_torchvision.library = Library('torchvision', 'FRAGMENT')
-        for op in ('nms', 'qnms'): load_torchvision.library.define(f'{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+        for op in ('nms', 'qnms'):
+            load_torchvision.library.define(f'{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
     return importlib.import_module('torchvision')
 
 # %% ../../nbs/measure/02_operators.ipynb #f1d679e7
@@ -104,11 +119,14 @@ def implementations(name: str, # one of `operators()`
     layers = {'ours': make_downsample(name, channels).eval()}
     layers |= torch_peers(layers['ours']) | library_peers(layers['ours'])
     x = torch.randn(2, channels, size, size, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(): expected = layers['ours'](x)
+    with torch.no_grad():
+        expected = layers['ours'](x)
     for who, layer in layers.items():
-        with torch.no_grad(): y = layer.eval()(x)
+        with torch.no_grad():
+            y = layer.eval()(x)
         a, b = (t[..., 1:-1, 1:-1] if who == 'kornia' else t for t in (y, expected))
-        if a.shape != b.shape or (a.numel() and (a - b).abs().max() > tolerance*max(1, float(expected.abs().max()))): raise ValueError(f'{who} computes another {name} than ours at {size} px.')
+        if a.shape != b.shape or (a.numel() and (a - b).abs().max() > tolerance*max(1, float(expected.abs().max()))):
+            raise ValueError(f'{who} computes another {name} than ours at {size} px.')
     return layers
 
 # %% ../../nbs/measure/02_operators.ipynb #f8585ae2
@@ -119,7 +137,8 @@ def work(layer: nn.Module, # an implementation
     "One call, ready to be timed."
     if not backward:
         def forward():
-            with torch.no_grad(): return layer(x)
+            with torch.no_grad():
+                return layer(x)
         return forward
     x = x.clone().requires_grad_() # keeps the layout
     wanted = [x, *(p for p in layer.parameters() if p.requires_grad)]
@@ -131,7 +150,8 @@ def repeated(call, # a function without arguments
             ): # a function without arguments
     "One call made of several."
     def loop():
-        for _ in range(n): call()
+        for _ in range(n):
+            call()
     return loop
 
 def time_rounds(calls: list, # functions without arguments
@@ -141,8 +161,10 @@ def time_rounds(calls: list, # functions without arguments
     "Interleaved readings, each of as many calls as take a while."
     loops = []
     for call in calls:
-        for _ in range(2): call()
-        start = time.perf_counter(); call()
+        for _ in range(2):
+            call()
+        start = time.perf_counter()
+        call()
         loops.append(max(1, int(least_s/(time.perf_counter() - start))))
     return time_cases([repeated(call, n) for call, n in zip(calls, loops)], rounds, 0, quiet=True)*1e3/np.array(loops)[:, None]
 
@@ -164,7 +186,9 @@ def time_case(name: str, # operator
     lie = torch.channels_last if layout == 'channels_last' else torch.contiguous_format
     layers = {who: copy.deepcopy(l).to(memory_format=lie) for who, l in layers.items()}
     x = torch.randn(n, c, s, s, generator=torch.Generator().manual_seed(0)).to(memory_format=lie)
-    if compiled: torch.compiler.reset(); layers = {who: torch.compile(l, dynamic=False) for who, l in layers.items()}
+    if compiled:
+        torch.compiler.reset()
+        layers = {who: torch.compile(l, dynamic=False) for who, l in layers.items()}
     times = dict(zip(layers, time_rounds([work(l, x, backward) for l in layers.values()], rounds)))
     medians = {who: float(np.median(t)) for who, t in times.items()}
     fastest = min((w for w in medians if w not in ('ours', 'kornia')), key=medians.get, default=None) # kornia's border is another operator's
@@ -197,15 +221,21 @@ def time_operators(out: str|Path, # JSON file to write, or to go on with
     done = set(map(key, rows))
     save = lambda: write_json(out, dict(environment=env, settings=dict(rounds=rounds, tolerance=1e-5, shapes=shapes, compiled_shapes=compiled_shapes), rows=rows))
     left = [c for c in speed_cases(names or operators(), shapes, compiled_shapes) if key(c) not in done]
-    if not left: return pd.DataFrame(rows)
+    if not left:
+        return pd.DataFrame(rows)
     try:
         for i, case in enumerate(tqdm(left, desc='cases')):
-            try: rows.append(dict(time_case(case['downsample'], *(case[k] for k in KEY[1:]), rounds=rounds), shape=list(case['shape'])))
+            try:
+                rows.append(dict(time_case(case['downsample'], *(case[k] for k in KEY[1:]), rounds=rounds), shape=list(case['shape'])))
             except Exception as e:
-                if not case['compiled']: raise
+                if not case['compiled']:
+                    raise
                 rows.append(dict(case, fastest=None, ratio=None, failed=f'{type(e).__name__}: {str(e).splitlines()[0][:120]}'))
-            if i%200 == 199: save()
-    finally: torch.set_num_threads(before); torch.compiler.reset()
+            if i%200 == 199:
+                save()
+    finally:
+        torch.set_num_threads(before)
+        torch.compiler.reset()
     save()
     return pd.DataFrame(rows)
 
@@ -232,9 +262,11 @@ def plot_speed(rows: pd.DataFrame, # of `time_operators`
                 x = i + .22*(2*k - 1)
                 ax.plot(x + np.linspace(-.12, .12, len(v)), v, 'o' if k == 0 else '^', color=looks[name].color, ms=2.5, alpha=.45, mew=0)
                 ax.plot([x - .17, x + .17], [v.median()]*2, color='k', lw=1.8)
-        ax.axhline(1, color='0.5', lw=.8); ax.axhline(2, color='0.8', lw=.8, ls=':')
+        ax.axhline(1, color='0.5', lw=.8)
+        ax.axhline(2, color='0.8', lw=.8, ls=':')
         ax.set(yscale='log', ylabel='time of the fastest other / ours', title='forward + backward' if backward else 'forward')
-        ax.set_yticks([.25, .5, 1, 2, 4, 8, 16], ['¼', '½', '1', '2', '4', '8', '16']); ax.minorticks_off()
+        ax.set_yticks([.25, .5, 1, 2, 4, 8, 16], ['¼', '½', '1', '2', '4', '8', '16'])
+        ax.minorticks_off()
     ax.set_xticks(range(len(names)), names, rotation=45, ha='right', fontsize=8)
     fig.suptitle(f'eager; circles: NCHW, triangles: channels_last; {len(r):,} cases, one and two threads, batch 1 and 32', fontsize=10)
     return fig

@@ -9,22 +9,33 @@ __all__ = ['WAYS', 'KINDS', 'PlainFilms', 'plain_lenet', 'plain_steps', 'our_ste
            'runs_of', 'ratio_of', 'compare_study']
 
 # %% ../../nbs/measure/03_steps.ipynb #2c8074d9
-import math, multiprocessing, os, re, subprocess, sys, time
+import math
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
-import numpy as np, pandas as pd, torch, torch.nn.functional as F
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
-from ..images.batches import augment, batches, draw_augmentation, order
+
 from ..core import environment, looks, read_jsonl
 from ..data import Split, Splits, load_splits
 from ..downsample import ORIGINAL
-from ..models import build_model, n_parameters, walk
-from ..train import Training, TrainConfig, prepare, train_step
+from ..images.batches import augment, batches, draw_augmentation, order
 from ..kernels.linear import WideLinear
+from ..models import build_model, n_parameters, walk
+from ..train import TrainConfig, Training, prepare, train_step
 
 # %% ../../nbs/measure/03_steps.ipynb #07df8789
 class PlainFilms(Dataset):
@@ -38,7 +49,8 @@ class PlainFilms(Dataset):
     def __getitem__(self, i: int): # (1, H, W) float32 array, label
         row = self.index[i]
         x = self.split.batch(np.array([row]))[0].astype(np.float32)/255
-        if self.draw is not None: x = augment(torch.from_numpy(x)[None], self.draw[row:row+1])[0].numpy()
+        if self.draw is not None:
+            x = augment(torch.from_numpy(x)[None], self.draw[row:row+1])[0].numpy()
         return (x - np.float32(.485))/np.float32(.229), np.float32(self.split.labels[row])
 
 def plain_lenet(downsample: str, # 'avgpool', 'maxpool' or 'strided'
@@ -51,7 +63,8 @@ def plain_lenet(downsample: str, # 'avgpool', 'maxpool' or 'strided'
     plain = nn.Sequential(nn.Conv2d(1, 6, 5, stride), nn.ReLU(), *pool, nn.Conv2d(6, 16, 5, stride), nn.ReLU(), *pool, nn.Flatten(),
                           nn.Linear(fc, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 1))
     with torch.no_grad():
-        for mine, theirs in zip(plain.parameters(), ours.parameters()): mine.copy_(theirs)
+        for mine, theirs in zip(plain.parameters(), ours.parameters()):
+            mine.copy_(theirs)
     return plain
 
 # %% ../../nbs/measure/03_steps.ipynb #93fdc1ae
@@ -77,10 +90,12 @@ def our_steps(split: Split, cfg: TrainConfig, augmented: bool):
     t = Training(build_model(cfg.downsample, image_size=cfg.image_size), cfg, split)
     for epoch in range(1, 10**6):
         films = batches(split, cfg.batch_size, seed=cfg.seed, epoch=epoch, augmented=augmented)
-        while batch := marked(films): yield train_step(t, *batch)
+        while batch := marked(films):
+            yield train_step(t, *batch)
 
 def marked(films): # the next batch, as 'data' in a profile; None at the end
-    with record_function('data'): return next(films, None)
+    with record_function('data'):
+        return next(films, None)
 
 WAYS = dict(plain=plain_steps, ours=our_steps)
 
@@ -116,11 +131,17 @@ def in_turn(split: Split, # training films
     for way in WAYS:
         here, there = spawn.Pipe()
         p = spawn.Process(target=serve, args=(there, way, split, cfg, augmented, threads), daemon=True)
-        p.start(); there.close(); workers[way] = (here, p) # closed, so that a dead worker is an EOFError and no wait
+        p.start()
+        there.close()
+        workers[way] = (here, p) # closed, so that a dead worker is an EOFError and no wait
     seen = {way: [] for way in WAYS}
     for _ in tqdm(range(warmup + rounds), desc=f'{cfg.downsample}, {threads} thread', leave=False):
-        for way, (pipe, _) in workers.items(): pipe.send(1 + block); seen[way].append(pipe.recv())
-    for pipe, p in workers.values(): pipe.send(0); p.join()
+        for way, (pipe, _) in workers.items():
+            pipe.send(1 + block)
+            seen[way].append(pipe.recv())
+    for pipe, p in workers.values():
+        pipe.send(0)
+        p.join()
     return {way: (np.array([l for turn in v for l, _ in turn]), np.array([[t for _, t in turn[1:]] for turn in v[warmup:]])) for way, v in seen.items()}
 
 # %% ../../nbs/measure/03_steps.ipynb #3883ca3b
@@ -173,13 +194,16 @@ def profile_way(way: str, # one of `WAYS`
     "Where a step's time goes."
     torch.set_num_threads(threads)
     made = WAYS[way](split, cfg, False)
-    for _ in range(2): next(made)
+    for _ in range(2):
+        next(made)
     with profile(activities=[ProfilerActivity.CPU]) as p:
         start = time.perf_counter()
-        for _ in range(steps): next(made)
+        for _ in range(steps):
+            next(made)
         whole = 1e3*(time.perf_counter() - start)/steps
     spent = dict.fromkeys(KINDS, 0.)
-    for e in p.events(): spent[kind_of(e)] += e.self_cpu_time_total/1e3/steps
+    for e in p.events():
+        spent[kind_of(e)] += e.self_cpu_time_total/1e3/steps
     return spent | {'between operations': whole - sum(spent.values())}
 
 # %% ../../nbs/measure/03_steps.ipynb #990540a9
@@ -218,7 +242,8 @@ def step_work(downsample: str, # 'avgpool', 'maxpool' or 'strided'
 def in_process(f, # of this module
                *args):
     "Call a function in a new process: the allocator is set once per process."
-    with multiprocessing.get_context('spawn').Pool(1) as pool: return pool.apply(f, args)
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        return pool.apply(f, args)
 
 def where_it_goes(split: Split, # training films
                   image_size: int=320, # pixels on each side
@@ -232,7 +257,8 @@ def where_it_goes(split: Split, # training films
         work = step_work(name, image_size, cfg.batch_size)
         rates.append(in_process(machine_rates))
         work['blocks as one kernel'] = work['convolution']
-        for kind in spent['plain']: rows.append(dict(downsample=name, kind=kind, plain_ms=spent['plain'][kind], ours_ms=spent['ours'][kind], work=work.get(kind, (None, ''))[0], unit=work.get(kind, (None, ''))[1]))
+        for kind in spent['plain']:
+            rows.append(dict(downsample=name, kind=kind, plain_ms=spent['plain'][kind], ours_ms=spent['ours'][kind], work=work.get(kind, (None, ''))[0], unit=work.get(kind, (None, ''))[1]))
     return dict(environment=environment(), rates={k: float(np.median([r[k] for r in rates])) for k in rates[0]}, rates_seen=rates, image_size=image_size, rows=rows)
 
 def profile_table(result: dict, # from `where_it_goes`
@@ -259,10 +285,12 @@ def plain_run(cfg: TrainConfig, # epochs, source, size, seed
     steps, epochs = plain_steps(s.train, cfg, True, model := plain_lenet(cfg.downsample, cfg.image_size)), []
     for _ in range(cfg.epochs):
         begin = time.perf_counter()
-        for _ in range(math.ceil(len(s.train)/cfg.batch_size)): next(steps)
+        for _ in range(math.ceil(len(s.train)/cfg.batch_size)):
+            next(steps)
         plain_scores(model, s.val)
         epochs.append(time.perf_counter() - begin)
-    for split in (s.train, s.val, s.test): plain_scores(model, split)
+    for split in (s.train, s.val, s.test):
+        plain_scores(model, split)
     return dict(downsample=cfg.downsample, seed=cfg.seed, seconds=time.perf_counter() - start, epochs_s=epochs)
 
 def plain_study(todo: list[TrainConfig], # one after another
@@ -283,7 +311,8 @@ def our_study(todo: list[TrainConfig], # variants × seeds, all else alike
     said = subprocess.run(command, env=env, capture_output=True, encoding='utf-8', errors='replace')
     wall = time.perf_counter() - start
     epochs = [[row['seconds'] for row in read_jsonl(path)] for path in sorted(folder.glob('runs/*/history.jsonl'))]
-    if said.returncode or [*map(len, epochs)] != [c.epochs]*len(todo): raise RuntimeError(f'{sum(map(len, epochs))} epochs instead of {len(todo)*c.epochs}:\n{said.stdout[-1500:]}{said.stderr[-1500:]}')
+    if said.returncode or [*map(len, epochs)] != [c.epochs]*len(todo):
+        raise RuntimeError(f'{sum(map(len, epochs))} epochs instead of {len(todo)*c.epochs}:\n{said.stdout[-1500:]}{said.stderr[-1500:]}')
     return wall, epochs
 
 # %% ../../nbs/measure/03_steps.ipynb #fb842bbd

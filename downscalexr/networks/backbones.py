@@ -8,13 +8,15 @@ __all__ = ['ARCHS', 'Block', 'conv_block', 'Network', 'pooled_head', 'LeNet', 'R
 
 # %% ../../nbs/networks/01_backbones.ipynb #a1eafd82
 from collections import OrderedDict
+
 import torch
 from torch import nn
+
 from ..downsample import StridedConv2d, get_operator, make_downsample
 from ..kernels.block import POOLS, can_fuse, fused_block
+from ..kernels.linear import WideLinear
 from ..operators.polyphase import Polyphase
 from ..operators.registry import even
-from ..kernels.linear import WideLinear
 
 # %% ../../nbs/networks/01_backbones.ipynb #1082e325
 class Block(nn.Sequential):
@@ -29,7 +31,8 @@ class Block(nn.Sequential):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         pool = self.halving if self.whole else ''
-        if hasattr(self, 'norm') or not can_fuse(self.conv, x, pool): return super().forward(x)
+        if hasattr(self, 'norm') or not can_fuse(self.conv, x, pool):
+            return super().forward(x)
         y = fused_block(x, self.conv, pool)
         return y if self.whole else self.down(y)
 
@@ -43,7 +46,8 @@ def conv_block(in_channels: int, # channels of the input
     "Convolution, ReLU and one halving."
     in_conv = downsample and get_operator(downsample).in_conv
     layers = [('conv', (StridedConv2d if in_conv else nn.Conv2d)(in_channels, out_channels, kernel_size, padding=padding, bias=not norm))]
-    if norm: layers.append(('norm', nn.BatchNorm2d(out_channels)))
+    if norm:
+        layers.append(('norm', nn.BatchNorm2d(out_channels)))
     layers.append(('act', nn.ReLU(inplace=True)))
     if downsample and not in_conv:
         first = get_operator(downsample).commutes
@@ -128,7 +132,8 @@ class DownPair(nn.Module):
                 y: torch.Tensor, # (N, main, H, W)
                 x: torch.Tensor, # (N, shortcut, H, W)
                ) -> tuple: # both at (H//2, W//2)
-        if self.shortcut is not None: return self.main(y), self.shortcut(x)
+        if self.shortcut is not None:
+            return self.main(y), self.shortcut(x)
         phase = self.main.phase(even(y))
         return self.main.sample(even(y), phase), self.main.sample(even(x), phase)
 
@@ -152,7 +157,8 @@ class ResidualBlock(nn.Module):
                 x: torch.Tensor, # (N, in, H, W)
                ) -> torch.Tensor: # (N, out, H, W), or half of H and W
         y = self.act(self.norm1(self.conv1(x)))
-        if self.down is not None: y, x = self.down(y, x)
+        if self.down is not None:
+            y, x = self.down(y, x)
         return self.act(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 # %% ../../nbs/networks/01_backbones.ipynb #1bc19480
@@ -167,8 +173,10 @@ class ResNet18(Network):
                 ):
         super().__init__()
         c = channels[0]
-        if image_size <= 64: stem = [('block', conv_block(1, c, 3, '', padding=1, norm=True))]
-        else: stem = [('block', conv_block(1, c, 7, downsample, padding=3, norm=True)), ('pool', make_downsample(downsample, c))]
+        if image_size <= 64:
+            stem = [('block', conv_block(1, c, 3, '', padding=1, norm=True))]
+        else:
+            stem = [('block', conv_block(1, c, 7, downsample, padding=3, norm=True)), ('pool', make_downsample(downsample, c))]
         stages = []
         for i, (before, after) in enumerate(zip((c, *channels), channels), 1):
             stages.append((f'stage{i}', nn.Sequential(ResidualBlock(before, after, downsample if i > 1 else ''), ResidualBlock(after, after, ''))))

@@ -10,12 +10,16 @@ __all__ = ['FEW_MACS', 'filter_line', 'filter_numbers', 'filter_matrix', 'apply_
 
 # %% ../../nbs/operators/06_blur.ipynb #0452ecfd
 from functools import lru_cache
-import numpy as np, torch, torch.nn.functional as F
+
+import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
-from . import convolutions # registered before these
-from .original import pass_centre
+
 from ..common.dispatch import is_held, is_nhwc, is_recorded, is_tracked
+from . import convolutions  # registered before these
+from .original import pass_centre
 from .registry import Halving, register
 
 # %% ../../nbs/operators/06_blur.ipynb #d592c468
@@ -25,16 +29,20 @@ def filter_line(v: torch.Tensor, # (..., L)
                ) -> torch.Tensor: # (..., (L + 1)//2)
     "Filter at every second pixel of a line."
     e, o = v[..., ::2], v[..., 1::2]
-    if not o.shape[-1]: return e*(sum(taps) if reflect else taps[1])
+    if not o.shape[-1]:
+        return e*(sum(taps) if reflect else taps[1])
     n, odd = e.shape[-1], v.shape[-1]%2
     y = e*taps[1]
     y[..., :n - odd] += taps[2]*o
     y[..., 1:] += taps[0]*o[..., :n - 1]
-    if len(taps) == 4: y[..., :-1] += taps[3]*e[..., 1:]
+    if len(taps) == 4:
+        y[..., :-1] += taps[3]*e[..., 1:]
     if reflect:
         y[..., 0] += taps[0]*o[..., 0]
-        if odd: y[..., -1] += taps[2]*o[..., -1]
-        elif len(taps) == 4: y[..., -1] += taps[3]*e[..., -1]
+        if odd:
+            y[..., -1] += taps[2]*o[..., -1]
+        elif len(taps) == 4:
+            y[..., -1] += taps[3]*e[..., -1]
     return y
 
 # %% ../../nbs/operators/06_blur.ipynb #d6a1e19b
@@ -54,7 +62,8 @@ def filter_matrix(n: int, # pixels along an axis
                   reflect: bool=True, # False: zeros outside
                  ) -> torch.Tensor: # ((n + 1)//2, n), type and device of the map
     "The filter along one axis as a matrix, made for this call where the map is."
-    if is_held(like): return torch.tensor(filter_numbers(n, taps, reflect), dtype=like.dtype, device=like.device)
+    if is_held(like):
+        return torch.tensor(filter_numbers(n, taps, reflect), dtype=like.dtype, device=like.device)
     return filter_line(torch.eye(n, dtype=torch.float64, device=like.device), taps, reflect).T.contiguous().to(like.dtype)
 
 def apply_matrices(x: torch.Tensor, # (N, C, H, W)
@@ -62,7 +71,8 @@ def apply_matrices(x: torch.Tensor, # (N, C, H, W)
                    columns: torch.Tensor, # (w, W)
                   ) -> torch.Tensor: # (N, C, h, w)
     "rows · x · columnsᵀ of each map, in the layout of x."
-    if is_recorded() or not is_nhwc(x): return (rows@x)@columns.T
+    if is_recorded() or not is_nhwc(x):
+        return (rows@x)@columns.T
     n, c, _, w = x.shape
     v = x.permute(0, 2, 3, 1).reshape(n, x.shape[2], w*c)
     v = columns@(rows@v).view(n, len(rows), w, c)
@@ -75,13 +85,19 @@ def filter_axis(x: torch.Tensor, # (N, C, H, W)
                ) -> torch.Tensor: # halved along the axis
     "Filter one axis at every second pixel, in place as far as possible."
     n, odd = (x.shape[dim] + 1)//2, x.shape[dim]%2
-    if x.shape[dim] == 1: return x*sum(t)
+    if x.shape[dim] == 1:
+        return x*sum(t)
     e, o = (x[:, :, k::2] if dim == 2 else x[..., k::2] for k in (0, 1))
     y = e*t[1] if odd else torch.add(o, e, alpha=t[1])
-    if odd: y.narrow(dim, 0, n - 1).add_(o); y.narrow(dim, n - 1, 1).add_(o.narrow(dim, n - 2, 1))
-    if n > 1: y.narrow(dim, 1, n - 1).add_(o.narrow(dim, 0, n - 1), alpha=t[0])
+    if odd:
+        y.narrow(dim, 0, n - 1).add_(o)
+        y.narrow(dim, n - 1, 1).add_(o.narrow(dim, n - 2, 1))
+    if n > 1:
+        y.narrow(dim, 1, n - 1).add_(o.narrow(dim, 0, n - 1), alpha=t[0])
     y.narrow(dim, 0, 1).add_(o.narrow(dim, 0, 1), alpha=t[0])
-    if len(t) == 4: y.narrow(dim, 0, n - 1).add_(e.narrow(dim, 1, n - 1), alpha=t[3]); y.narrow(dim, n - 1, 1).add_(e.narrow(dim, n - 1, 1), alpha=t[3])
+    if len(t) == 4:
+        y.narrow(dim, 0, n - 1).add_(e.narrow(dim, 1, n - 1), alpha=t[3])
+        y.narrow(dim, n - 1, 1).add_(e.narrow(dim, n - 1, 1), alpha=t[3])
     return y
 
 def filter_slices(x: torch.Tensor, # (N, C, H, W)
@@ -96,8 +112,10 @@ def edges(size: int, # pixels along one axis
           taps: tuple, # 3 or 4 numbers
          ) -> list[tuple]: # (position in the output, weight, position in the input) of what reflection adds
     "The terms a zero-padded filter lacks."
-    if size == 1: return [(0, taps[0] + taps[2], 0)]
-    if size%2: return [(0, taps[0], 1), (-1, taps[2], size - 2)]
+    if size == 1:
+        return [(0, taps[0] + taps[2], 0)]
+    if size%2:
+        return [(0, taps[0], 1), (-1, taps[2], size - 2)]
     return [(0, taps[0], 1)] + [(-1, t, size - 2) for t in taps[3:]]
 
 def kernel(taps: tuple, # 3 or 4 numbers
@@ -119,8 +137,10 @@ def filter_conv(x: torch.Tensor, # (N, C, H, W)
                ) -> torch.Tensor: # (N, C, (H + 1)//2, (W + 1)//2)
     "A depthwise convolution with zero padding, then the edges."
     y = F.conv2d(x, kernel(taps, x), stride=2, padding=1, groups=x.shape[1])
-    for out, w, row in edges(x.shape[2], taps): y[:, :, out].add_(apply_line(x[:, :, row], filter_matrix(x.shape[3], taps, x)), alpha=w)
-    for out, w, col in edges(x.shape[3], taps): y[..., out].add_(apply_line(x[..., col], filter_matrix(x.shape[2], taps, x, reflect=False)), alpha=w)
+    for out, w, row in edges(x.shape[2], taps):
+        y[:, :, out].add_(apply_line(x[:, :, row], filter_matrix(x.shape[3], taps, x)), alpha=w)
+    for out, w, col in edges(x.shape[3], taps):
+        y[..., out].add_(apply_line(x[..., col], filter_matrix(x.shape[2], taps, x, reflect=False)), alpha=w)
     return y
 
 # %% ../../nbs/operators/06_blur.ipynb #5847f909
@@ -131,15 +151,18 @@ def spread_axis(g: torch.Tensor, # (N, C, h, w), gradient of a filtered map
                ) -> torch.Tensor: # gradient before the filter
     "The transpose of `filter_axis`."
     n, odd = g.shape[dim], size%2
-    if size == 1: return g*sum(taps[:3])
+    if size == 1:
+        return g*sum(taps[:3])
     shape = [size if d == dim else s for d, s in enumerate(g.shape)]
     x = torch.empty(shape, dtype=g.dtype, device=g.device, memory_format=torch.channels_last if is_nhwc(g) else torch.contiguous_format)
     e, o = (x[:, :, k::2] if dim == 2 else x[..., k::2] for k in (0, 1))
     torch.mul(g, taps[1], out=e)
     torch.mul(g.narrow(dim, 0, n - odd), taps[2], out=o)
-    if n > 1: o.narrow(dim, 0, n - 1).add_(g.narrow(dim, 1, n - 1), alpha=taps[0])
+    if n > 1:
+        o.narrow(dim, 0, n - 1).add_(g.narrow(dim, 1, n - 1), alpha=taps[0])
     o.narrow(dim, 0, 1).add_(g.narrow(dim, 0, 1), alpha=taps[0])
-    if odd: o.narrow(dim, n - 2, 1).add_(g.narrow(dim, n - 1, 1), alpha=taps[2])
+    if odd:
+        o.narrow(dim, n - 2, 1).add_(g.narrow(dim, n - 1, 1), alpha=taps[2])
     elif len(taps) == 4:
         e.narrow(dim, 1, n - 1).add_(g.narrow(dim, 0, n - 1), alpha=taps[3])
         e.narrow(dim, n - 1, 1).add_(g.narrow(dim, n - 1, 1), alpha=taps[3])
@@ -152,15 +175,18 @@ def spread_conv(g: torch.Tensor, # (N, C, h, w), gradient of a filtered map
     "The transpose of `filter_conv`."
     missing = [s - (2*n - 4 + len(taps)) for s, n in zip(size, g.shape[2:])]
     x = F.conv_transpose2d(g, kernel(taps, g), stride=2, padding=1, output_padding=missing, groups=g.shape[1])
-    for out, w, row in edges(size[0], taps): x[:, :, row].add_(apply_line(g[:, :, out], filter_matrix(size[1], taps, g).T), alpha=w)
-    for out, w, col in edges(size[1], taps): x[..., col].add_(apply_line(g[..., out], filter_matrix(size[0], taps, g, reflect=False).T), alpha=w)
+    for out, w, row in edges(size[0], taps):
+        x[:, :, row].add_(apply_line(g[:, :, out], filter_matrix(size[1], taps, g).T), alpha=w)
+    for out, w, col in edges(size[1], taps):
+        x[..., col].add_(apply_line(g[..., out], filter_matrix(size[0], taps, g, reflect=False).T), alpha=w)
     return x
 
 # %% ../../nbs/operators/06_blur.ipynb #860c86fd
 def by_conv(x: torch.Tensor, # (N, C, H, W)
            ) -> bool: # True: the convolution is faster than slices (measured on the machine of measure/operators)
     "Large maps in channels_last; in NCHW many small maps of many channels."
-    if is_nhwc(x): return x.numel() > 100_000
+    if is_nhwc(x):
+        return x.numel() > 100_000
     return x.numel() > 400_000 and x.shape[1] >= 16 and x.shape[2]*x.shape[3] <= 2500
 
 class Filter(torch.autograd.Function):
@@ -174,7 +200,8 @@ class Filter(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, g: torch.Tensor) -> tuple:
-        if ctx.conv: return spread_conv(g, ctx.size, ctx.taps), None
+        if ctx.conv:
+            return spread_conv(g, ctx.size, ctx.taps), None
         return spread_axis(spread_axis(g, 3, ctx.size[1], ctx.taps), 2, ctx.size[0], ctx.taps), None
 
 # %% ../../nbs/operators/06_blur.ipynb #b23f8168
@@ -193,8 +220,10 @@ def blur(x: torch.Tensor, # (N, C, H, W)
         ) -> torch.Tensor: # (N, C, (H + 1)//2, (W + 1)//2)
     "Filter at every second pixel, by the fastest of three ways (where PyTorch records a graph, by the definition, which suits any number of images)."
     h, w = x.shape[-2:]
-    if is_recorded() and min(h, w) > 2: return filter_padded(x, taps)
-    if is_recorded() or x.numel()*(h//2 + w//4) <= FEW_MACS: return apply_matrices(x, *(filter_matrix(n, taps, x) for n in (h, w)))
+    if is_recorded() and min(h, w) > 2:
+        return filter_padded(x, taps)
+    if is_recorded() or x.numel()*(h//2 + w//4) <= FEW_MACS:
+        return apply_matrices(x, *(filter_matrix(n, taps, x) for n in (h, w)))
     return Filter.apply(x, taps)
 
 # %% ../../nbs/operators/06_blur.ipynb #88d9843a
@@ -205,17 +234,20 @@ class BlurPool(Halving):
     def halve(self, x: torch.Tensor) -> torch.Tensor: return blur(x, self.taps)
 
 @register('blurpool3', 'BlurPool, 3 taps', 'Zhang 2019', equation=r'(b_3 * x)[2i, 2j],\; b_3 = \tfrac1{16}[1,2,1]^T[1,2,1]', count=lambda c, h, w: dict(macs=9*c*h*w))
-class BlurPool3(BlurPool): pass
+class BlurPool3(BlurPool):
+    pass
 
 @register('blurpool4', 'BlurPool, 4 taps', 'Zhang 2019', equation=r'(b_4 * x)[2i, 2j],\; b_4 = \tfrac1{64}[1,3,3,1]^T[1,3,3,1]', count=lambda c, h, w: dict(macs=16*c*h*w))
-class BlurPool4(BlurPool): taps = (.125, .375, .375, .125)
+class BlurPool4(BlurPool):
+    taps = (.125, .375, .375, .125)
 
 # %% ../../nbs/operators/06_blur.ipynb #1c9e1fc2
 @register('maxblur3', 'MaxBlur, 3 taps', 'Zhang 2019', equation=r'(b_3 * \max_{2\times2} x)[2i, 2j]', count=lambda c, h, w: dict(macs=9*c*h*w, compares=8*c*h*w))
 class MaxBlurPool(BlurPool):
     "Maximum at stride 1, then BlurPool."
     def halve(self, x: torch.Tensor) -> torch.Tensor:
-        if is_tracked(x): return blur(F.max_pool2d(x, 2, stride=1), self.taps)
+        if is_tracked(x):
+            return blur(F.max_pool2d(x, 2, stride=1), self.taps)
         m = torch.maximum(x[:, :, :-1], x[:, :, 1:])
         return blur(torch.maximum(m[..., :-1], m[..., 1:]), self.taps)
 
@@ -229,5 +261,7 @@ def pass_convblur(layer: nn.Module, # a ConvBlurPool
 @register('convblur3', 'ConvBlur, 3 taps', 'Zhang 2019', equation=r'(b_3 * \mathrm{relu}(k * x))[2i, 2j]', show=pass_convblur, count=lambda c, h, w: dict(macs=36*c*c*h*w + 9*c*h*w, compares=4*c*h*w))
 class ConvBlurPool(BlurPool):
     "3×3 convolution, ReLU, BlurPool."
-    def __init__(self, channels: int): super().__init__(channels); self.conv, self.act = nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU()
+    def __init__(self, channels: int):
+        super().__init__(channels)
+        self.conv, self.act = nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU()
     def halve(self, x: torch.Tensor) -> torch.Tensor: return blur(self.act(self.conv(x)), self.taps)

@@ -6,9 +6,11 @@
 __all__ = ['strided_extra', 'Patchify', 'unfold_kernel', 'SpaceToDepth']
 
 # %% ../../nbs/operators/05_convolutions.ipynb #e57ed658
-import torch, torch.nn.functional as F
+import torch
+import torch.nn.functional as F
 from torch import nn
-from . import pooling # registered before these
+
+from . import pooling  # registered before these
 from .original import StridedConv2d, pass_centre
 from .registry import Halving, register
 
@@ -20,7 +22,9 @@ def strided_extra(channels: int) -> nn.Module: return StridedConv2d(channels, ch
 @register('patchify', 'patchify conv', 'Liu et al. 2022', equation=r'W\,[a, b, c, d]^T', show=lambda layer: pass_centre(layer.conv), count=lambda c, h, w: dict(macs=4*c*c*h*w))
 class Patchify(Halving):
     "A 2×2 convolution at stride 2."
-    def __init__(self, channels: int): super().__init__(); self.conv = nn.Conv2d(channels, channels, 2, stride=2)
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 2, stride=2)
     def halve(self, x: torch.Tensor) -> torch.Tensor: return self.conv(x)
 
 # %% ../../nbs/operators/05_convolutions.ipynb #cc5daaab
@@ -37,7 +41,8 @@ class SpaceToDepth(Halving):
                  kernel_size: int=3, # odd; 1 is patchify
                 ):
         super().__init__()
-        if kernel_size%2 == 0: raise ValueError(f'kernel_size must be odd, got {kernel_size}.')
+        if kernel_size%2 == 0:
+            raise ValueError(f'kernel_size must be odd, got {kernel_size}.')
         self.conv = nn.Conv2d(4*channels, channels, kernel_size, padding=kernel_size//2)
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:

@@ -7,9 +7,11 @@ __all__ = ['SMALL', 'ORIGINAL', 'plain', 'few_channels', 'halves', 'RowsAverage'
            'MaxPool', 'StridedConv2d', 'pass_centre', 'strided']
 
 # %% ../../nbs/operators/03_original.ipynb #856e3a97
-import torch, torch.nn.functional as F
+import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
+
 from ..common.dispatch import is_nhwc, is_tracked
 from .registry import Halving, pairwise, register
 
@@ -46,7 +48,8 @@ class RowsAverage(torch.autograd.Function):
     def backward(ctx, g):
         n, c, h, w = g.shape
         row = g.new_empty((n, h, 1, w, 2, c))
-        for side in row.unbind(4): torch.mul(g.permute(0, 2, 3, 1).unsqueeze(2), .25, out=side)
+        for side in row.unbind(4):
+            torch.mul(g.permute(0, 2, 3, 1).unsqueeze(2), .25, out=side)
         return row.expand(n, h, 2, w, 2, c).reshape(n, 2*h, 2*w, c).permute(0, 3, 1, 2)
 
 # %% ../../nbs/operators/03_original.ipynb #98f16e1a
@@ -56,7 +59,8 @@ class AvgPool(Halving):
     def __init__(self, channels: int): super().__init__()
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
-        if few_channels(x): return RowsAverage.apply(x)
+        if few_channels(x):
+            return RowsAverage.apply(x)
         return pairwise(torch.add, x).mul_(.25) if plain(x) else F.avg_pool2d(x, 2)
 
 # %% ../../nbs/operators/03_original.ipynb #bb4ea958
@@ -92,7 +96,8 @@ def rows_max(x: torch.Tensor, # (N, C, 2h, 2w) in channels_last
 def window_max(x: torch.Tensor, # (N, C, 2h, 2w)
               ) -> torch.Tensor: # (N, C, h, w)
     "Largest value of each 2×2 window; its gradient goes to one of equals."
-    if few_channels(x): return RowsMax.apply(x) if is_tracked(x) else rows_max(x)
+    if few_channels(x):
+        return RowsMax.apply(x) if is_tracked(x) else rows_max(x)
     return F.max_pool2d(x, 2) if torch.compiler.is_compiling() or x.numel() < SMALL or is_tracked(x) else pairwise(torch.maximum, x)
 
 # %% ../../nbs/operators/03_original.ipynb #5b5b8813
@@ -128,8 +133,10 @@ def pass_centre(conv: nn.Conv2d, # square kernel
     with torch.no_grad():
         nn.init.zeros_(conv.weight)
         c = (conv.kernel_size[0] - 1)//2
-        for i in range(min(conv.weight.shape[:2])): conv.weight[i, i, c, c] = 1
-        if conv.bias is not None: nn.init.zeros_(conv.bias)
+        for i in range(min(conv.weight.shape[:2])):
+            conv.weight[i, i, c, c] = 1
+        if conv.bias is not None:
+            nn.init.zeros_(conv.bias)
 
 @register('strided', 'strided conv, in place', 'Springenberg et al. 2015', equation=r'(k * x)[2i, 2j]', in_conv=True, show=pass_centre,
           count=lambda c, h, w: dict(macs=9*c*c*h*w))

@@ -6,11 +6,13 @@
 __all__ = ['pick', 'mix', 'Polyphase', 'APS', 'hidden_channels', 'Score', 'score_count', 'LPS', 'TIPS']
 
 # %% ../../nbs/operators/07_polyphase.ipynb #b6e560ad
-import torch, torch.nn.functional as F
+import torch
+import torch.nn.functional as F
 from torch import nn
-from . import blur # registered before these
-from .pooling import wide
+
 from ..common.dispatch import is_tracked
+from . import blur  # registered before these
+from .pooling import wide
 from .registry import Halving, quarters, register
 
 # %% ../../nbs/operators/07_polyphase.ipynb #1396a0f8
@@ -40,8 +42,10 @@ class Polyphase(Halving):
                x: torch.Tensor, # (N, any channels, 2h, 2w)
                phase: torch.Tensor, # from `phase`
               ) -> torch.Tensor: # (N, the same channels, h, w)
-        if phase.is_floating_point(): return mix(x, phase)
-        if is_tracked(x) or torch.jit.is_tracing() or torch.compiler.is_compiling(): return mix(x, F.one_hot(phase, 4))
+        if phase.is_floating_point():
+            return mix(x, phase)
+        if is_tracked(x) or torch.jit.is_tracing() or torch.compiler.is_compiling():
+            return mix(x, F.one_hot(phase, 4))
         return pick(x, phase)
 
     def sample_macs(self, c: int, h: int, w: int) -> int: # channels, rows, columns of the output
@@ -57,7 +61,9 @@ class APS(Polyphase):
     def __init__(self,
                  channels: int, # any
                  p: float=2, # of the norm
-                ): super().__init__(); self.p = p
+                ):
+        super().__init__()
+        self.p = p
 
     @torch.no_grad()
     def phase(self, x: torch.Tensor) -> torch.Tensor:
@@ -93,7 +99,8 @@ class LPS(Polyphase):
                  tau: float=1., # temperature of the Gumbel softmax in training
                 ):
         super().__init__()
-        if not tau > 0: raise ValueError(f'tau must be above 0, got {tau}.')
+        if not tau > 0:
+            raise ValueError(f'tau must be above 0, got {tau}.')
         self.score, self.tau = Score(channels), tau
 
     def phase(self, x: torch.Tensor) -> torch.Tensor:
@@ -105,6 +112,8 @@ class LPS(Polyphase):
           count=lambda c, h, w: dict(score_count(c, h, w), macs=score_count(c, h, w)['macs'] + 4*c*h*w, exps=5))
 class TIPS(Polyphase):
     "The polyphase components, mixed by learned weights."
-    def __init__(self, channels: int): super().__init__(); self.score = Score(channels)
+    def __init__(self, channels: int):
+        super().__init__()
+        self.score = Score(channels)
     def phase(self, x: torch.Tensor) -> torch.Tensor: return self.score(x).softmax(1)
     def sample_macs(self, c: int, h: int, w: int) -> int: return 4*c*h*w

@@ -8,11 +8,14 @@ __all__ = ['window_sum', 'wide', 'LpPool', 'MixedPool', 'SoftPoolFunction', 'Sof
 
 # %% ../../nbs/operators/04_pooling.ipynb #f2828a6f
 import math
-import torch, torch.nn.functional as F
+
+import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
-from .original import SMALL, window_max
+
 from ..common.dispatch import is_nhwc, is_recorded
+from .original import SMALL, window_max
 from .registry import Halving, pairwise, quarters, register
 
 # %% ../../nbs/operators/04_pooling.ipynb #3f7652d6
@@ -35,13 +38,15 @@ class LpPool(Halving):
                  p: float=2, # above 0
                 ):
         super().__init__()
-        if not p > 0: raise ValueError(f'p must be above 0, got {p}.')
+        if not p > 0:
+            raise ValueError(f'p must be above 0, got {p}.')
         self.p = p
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
         v = wide(x)
         total = window_sum(v.square() if self.p == 2 else v.abs().pow(self.p))
-        if not total.requires_grad: return (total.sqrt() if self.p == 2 else total.pow(1/self.p)).to(x.dtype)
+        if not total.requires_grad:
+            return (total.sqrt() if self.p == 2 else total.pow(1/self.p)).to(x.dtype)
         positive = torch.where(total > 0, total, 1)
         return torch.where(total > 0, positive.sqrt() if self.p == 2 else positive.pow(1/self.p), 0).to(x.dtype)
 
@@ -54,7 +59,8 @@ class MixedPool(Halving):
                  alpha: float=.5, # share of the maximum at the start, 0 to 1
                 ):
         super().__init__()
-        if not 0 <= alpha <= 1: raise ValueError(f'alpha must be between 0 and 1, got {alpha}.')
+        if not 0 <= alpha <= 1:
+            raise ValueError(f'alpha must be between 0 and 1, got {alpha}.')
         self.logit = nn.Parameter(torch.tensor(float(alpha)).logit())
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
@@ -71,9 +77,11 @@ class SoftPoolFunction(torch.autograd.Function):
         for part in quarters(x):
             below = part - top
             e = (below*beta).exp_() if beta != 1 else below.exp()
-            total.add_(e); weighted.addcmul_(e, below)
+            total.add_(e)
+            weighted.addcmul_(e, below)
         y = weighted.div_(total).add_(top)
-        ctx.save_for_backward(x, y, top, total); ctx.beta = beta
+        ctx.save_for_backward(x, y, top, total)
+        ctx.beta = beta
         return y
 
     @staticmethod
@@ -93,11 +101,14 @@ class SoftPool(Halving):
     def __init__(self,
                  channels: int, # any
                  beta: float=1., # 0: mean; large: maximum
-                ): super().__init__(); self.beta = beta
+                ):
+        super().__init__()
+        self.beta = beta
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
         v = wide(x)
-        if not is_recorded() and x.numel() >= SMALL and not x.is_contiguous(): return SoftPoolFunction.apply(v, float(self.beta)).to(x.dtype)
+        if not is_recorded() and x.numel() >= SMALL and not x.is_contiguous():
+            return SoftPoolFunction.apply(v, float(self.beta)).to(x.dtype)
         parts = torch.stack(quarters(v))
         return (parts*(self.beta*parts).softmax(0)).sum(0).to(x.dtype)
 
@@ -130,7 +141,8 @@ class StochasticPool(Halving):
         weights = parts.clamp(min=0)
         total = weights.sum(0)
         p = torch.where(total > 0, weights/torch.where(total > 0, total, 1), .25)
-        if not self.training: return (p*parts).sum(0).to(x.dtype)
+        if not self.training:
+            return (p*parts).sum(0).to(x.dtype)
         drawn = (torch.rand_like(total) > p.detach().cumsum(0)[:3]).sum(0, keepdim=True)
         return parts.gather(0, drawn)[0].to(x.dtype)
 
@@ -140,7 +152,8 @@ def fractional_starts(size: int, # pixels before
                       u: float, # in [0, 1)
                      ) -> list[int]: # first pixel of each window of two
     "Where the windows of fractional pooling begin."
-    if out == 1: return [size - 2]
+    if out == 1:
+        return [size - 2]
     step = (size - 2)/(out - 1)
     return [int((i + u)*step) - int(u*step) for i in range(out - 1)] + [size - 2]
 
@@ -171,11 +184,15 @@ class FractionalMaxPool(Halving):
             ) -> torch.Tensor: # (N, C, *size)
         "Largest value of each window, one axis after the other."
         for dim, out in zip((2, 3), size):
-            if out == x.shape[dim]: continue
+            if out == x.shape[dim]:
+                continue
             n, there = int(x.shape[dim]), dict(device=x.device) # n: a whole number in a trace, too
-            if self.training: first = drawn_starts(n, out, torch.rand((), **there).double())
-            elif x.is_cuda: first = drawn_starts(n, out, torch.full((), .5, dtype=torch.float64, **there))
-            else: first = torch.tensor(fractional_starts(n, out, .5), **there) # a constant of an exported graph
+            if self.training:
+                first = drawn_starts(n, out, torch.rand((), **there).double())
+            elif x.is_cuda:
+                first = drawn_starts(n, out, torch.full((), .5, dtype=torch.float64, **there))
+            else:
+                first = torch.tensor(fractional_starts(n, out, .5), **there) # a constant of an exported graph
             x = torch.maximum(x.index_select(dim, first), x.index_select(dim, first + 1))
         return x
 

@@ -7,12 +7,17 @@ __all__ = ['Operator', 'redefined', 'register', 'operators', 'get_operator', 'fo
            'even', 'Halving', 'quarters', 'pairwise', 'import_plugin', 'load_plugins', 'operator_version']
 
 # %% ../../nbs/operators/01_registry.ipynb #21d49a18
-import importlib, importlib.util, inspect, sys
+import importlib
+import importlib.util
+import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
 import torch
 from torch import nn
+
 from ..core import add_look, syntax_digest
 
 # %% ../../nbs/operators/01_registry.ipynb #272a5748
@@ -48,9 +53,12 @@ def register(name: str, # the one spelling used everywhere; letters, digits and 
             ) -> Callable: # a decorator for the function (or class) that makes the layer from a number of channels
     "Add an operator; it also gets its colour and marker here."
     def add(make):
-        if not name.isidentifier(): raise ValueError(f'An operator is named with letters, digits and _, not {name!r}: the name goes into files and folders.')
-        if name in _operators and not redefined(_operators[name].make, make): raise ValueError(f'An operator named {name!r} is registered already; choose another name.')
-        if make.__module__ == '__main__' and name in _operators: _replaced.setdefault(name, _operators[name])
+        if not name.isidentifier():
+            raise ValueError(f'An operator is named with letters, digits and _, not {name!r}: the name goes into files and folders.')
+        if name in _operators and not redefined(_operators[name].make, make):
+            raise ValueError(f'An operator named {name!r} is registered already; choose another name.')
+        if make.__module__ == '__main__' and name in _operators and _operators[name].make.__module__ != '__main__':
+            _replaced.setdefault(name, _operators[name])
         _operators[name] = Operator(name, label or name, source, make, **fields)
         add_look(name, label)
         return make
@@ -64,7 +72,8 @@ def operators() -> list[str]: # names, in the order of registration
 def get_operator(name: str, # one of `operators()`
                 ) -> Operator: # its entry
     "Look an operator up."
-    if name not in _operators: raise ValueError(f'Unknown downsample {name!r}. Valid: {", ".join(operators())}.')
+    if name not in _operators:
+        raise ValueError(f'Unknown downsample {name!r}. Valid: {", ".join(operators())}.')
     return _operators[name]
 
 def forget(name: str, # a registered operator; built-in ones come back only with a new process
@@ -76,8 +85,10 @@ def forget(name: str, # a registered operator; built-in ones come back only with
 def restore_operators():
     "Put the package's operators back in place of those a notebook has defined, and forget its others."
     for name in [n for n, o in _operators.items() if o.make.__module__ == '__main__']:
-        if name in _replaced: _operators[name] = _replaced.pop(name)
-        else: _operators.pop(name)
+        if name in _replaced:
+            _operators[name] = _replaced.pop(name)
+        else:
+            _operators.pop(name)
 
 # %% ../../nbs/operators/01_registry.ipynb #95ea341a
 def make_downsample(name: str, # one of `operators()`
@@ -86,9 +97,11 @@ def make_downsample(name: str, # one of `operators()`
                    ) -> nn.Module: # (N, C, H, W) → (N, C, H//2, W//2)
     "Make one operator as a layer of its own."
     make = get_operator(name).make
-    if not isinstance(channels, int) or channels < 1: raise ValueError(f'channels must be a whole number, 1 or more, got {channels!r}.')
+    if not isinstance(channels, int) or channels < 1:
+        raise ValueError(f'channels must be a whole number, 1 or more, got {channels!r}.')
     valid = list(inspect.signature(make).parameters)[1:]
-    if wrong := sorted(set(options) - set(valid)): raise ValueError(f'{name} has no option {", ".join(map(repr, wrong))}. Valid: {", ".join(valid) or "none"}.')
+    if wrong := sorted(set(options) - set(valid)):
+        raise ValueError(f'{name} has no option {", ".join(map(repr, wrong))}. Valid: {", ".join(valid) or "none"}.')
     layer = make(channels, **options)
     layer.downsample, layer.channels = name, channels
     return layer
@@ -97,9 +110,11 @@ def make_downsample(name: str, # one of `operators()`
 def even(x: torch.Tensor, # (N, C, H, W), 2 px or more on each side
         ) -> torch.Tensor: # (N, C, 2·(H//2), 2·(W//2)), a view
     "Leave out the last row and column of an odd map."
-    if x.dim() != 4: raise ValueError(f'A feature map has four dimensions (N, C, H, W), got shape {tuple(x.shape)}.')
+    if x.dim() != 4:
+        raise ValueError(f'A feature map has four dimensions (N, C, H, W), got shape {tuple(x.shape)}.')
     h, w = x.shape[-2:]
-    if h < 2 or w < 2: raise ValueError(f'A map of {h}×{w} px cannot be halved. Use larger images or fewer halvings.')
+    if h < 2 or w < 2:
+        raise ValueError(f'A map of {h}×{w} px cannot be halved. Use larger images or fewer halvings.')
     return x[..., :h - h%2, :w - w%2] if h%2 or w%2 else x
 
 # %% ../../nbs/operators/01_registry.ipynb #f447079c
@@ -135,16 +150,23 @@ def import_plugin(name: str, # a module's name or the path of a .py file
                  ):
     "Import one module of operators."
     path = Path(name).expanduser()
-    if path.suffix != '.py' and importlib.util.find_spec(name) is None: path = Path(f'{name.replace(".", "/")}.py')
-    elif path.suffix != '.py': return importlib.import_module(name)
-    if not path.is_file(): raise ModuleNotFoundError(f'The plug-in {name!r} is neither an importable module nor a Python file (looked for {path.name} in the working folder too).')
+    if path.suffix != '.py' and importlib.util.find_spec(name) is None:
+        path = Path(f'{name.replace(".", "/")}.py')
+    elif path.suffix != '.py':
+        return importlib.import_module(name)
+    if not path.is_file():
+        raise ModuleNotFoundError(f'The plug-in {name!r} is neither an importable module nor a Python file (looked for {path.name} in the working folder too).')
     if (loaded := sys.modules.get(path.stem)) is not None:
-        if Path(getattr(loaded, '__file__', None) or '').resolve() == path.resolve(): return loaded
+        if Path(getattr(loaded, '__file__', None) or '').resolve() == path.resolve():
+            return loaded
         raise ValueError(f'The plug-in {path.name} has the name of a module that is loaded already; rename the file.')
     spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
     sys.modules[path.stem] = module = importlib.util.module_from_spec(spec)
-    try: spec.loader.exec_module(module)
-    except BaseException: del sys.modules[path.stem]; raise
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
     return module
 
 # %% ../../nbs/operators/01_registry.ipynb #184f4d69
@@ -153,11 +175,15 @@ def load_plugins(plugins: str, # names or paths, separated by commas; '' for non
     "Import modules that register operators."
     brought = []
     for name in filter(None, (p.strip() for p in plugins.split(','))):
-        try: module = import_plugin(name)
-        except (ValueError, ModuleNotFoundError) as e: raise ValueError(str(e)) from None
-        except Exception as e: raise ValueError(f'The plug-in {name!r} could not be imported: {type(e).__name__}: {e}') from e
+        try:
+            module = import_plugin(name)
+        except (ValueError, ModuleNotFoundError) as e:
+            raise ValueError(str(e)) from None
+        except Exception as e:
+            raise ValueError(f'The plug-in {name!r} could not be imported: {type(e).__name__}: {e}') from e
         own = [o for o in operators() if get_operator(o).make.__module__ == module.__name__]
-        if not own: raise ValueError(f'The plug-in {name!r} registers no operator. Use @register in it.')
+        if not own:
+            raise ValueError(f'The plug-in {name!r} registers no operator. Use @register in it.')
         brought += own
     return brought
 
@@ -166,7 +192,10 @@ def operator_version(name: str, # one of `operators()`
                     ) -> str: # 16 hex digits, or '' for an operator of this package
     "A digest of the file an operator from elsewhere is defined in, blind to comments."
     make = get_operator(name).make
-    if make.__module__.split('.')[0] == __name__.split('.')[0]: return ''
-    try: source = Path(inspect.getsourcefile(make)).read_text(encoding='utf-8')
-    except (OSError, TypeError): source = inspect.getsource(make)
+    if make.__module__.split('.')[0] == __name__.split('.')[0]:
+        return ''
+    try:
+        source = Path(inspect.getsourcefile(make)).read_text(encoding='utf-8')
+    except (OSError, TypeError):
+        source = inspect.getsource(make)
     return syntax_digest(source).hex()[:16]

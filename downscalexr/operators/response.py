@@ -8,9 +8,12 @@ __all__ = ['shown_layer', 'halve_rows', 'halve_waves', 'frequency_gain', 'stop_b
 
 # %% ../../nbs/operators/02_response.ipynb #84eb34ec
 import itertools
-import numpy as np, torch
+
+import numpy as np
+import torch
 from matplotlib.figure import Figure
 from torch import nn
+
 from ..core import derive_seed, looks
 from .registry import get_operator, make_downsample
 
@@ -23,7 +26,8 @@ def shown_layer(name: str, # one of `operators()`
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(0, 'shown', name))
         layer = make_downsample(name, channels, **options).eval()
-    if get_operator(name).show: get_operator(name).show(layer)
+    if get_operator(name).show:
+        get_operator(name).show(layer)
     return layer.requires_grad_(False)
 
 # %% ../../nbs/operators/02_response.ipynb #705a517a
@@ -32,7 +36,8 @@ def halve_rows(layer: nn.Module, # (N, 1, H, W) → (N, 1, H//2, W//2)
               ) -> np.ndarray: # (N, W//2)
     "What a layer does to signals that are the same in every row of a map."
     x = torch.as_tensor(np.asarray(rows), dtype=torch.float32)
-    with torch.no_grad(): return layer(x[:, None, None].expand(-1, 1, 8, -1).contiguous())[:, 0, 1].numpy()
+    with torch.no_grad():
+        return layer(x[:, None, None].expand(-1, 1, 8, -1).contiguous())[:, 0, 1].numpy()
 
 # %% ../../nbs/operators/02_response.ipynb #8c4e671b
 def halve_waves(layer: nn.Module, # (N, 1, H, W) → (N, 1, H//2, W//2)
@@ -124,7 +129,8 @@ def plot_operator(name: str, # one of `operators()`
     axes = fig.subplots(1, 3)
     draw_signals(axes[:2], name, layer)
     f, gain = frequency_gain(layer)
-    axes[2].axvspan(.25, .5, color='0.93'); axes[2].plot([0, .25, .25, .5], [1, 1, 0, 0], color='0.75', lw=1)
+    axes[2].axvspan(.25, .5, color='0.93')
+    axes[2].plot([0, .25, .25, .5], [1, 1, 0, 0], color='0.75', lw=1)
     axes[2].plot(f, gain, color=look.color, lw=1.5)
     axes[2].set(title='response to frequency (grey: ideal)', xlabel='cycles / px', ylabel='gain', xlim=(0, .5), ylim=(0, 1.5))
     fig.suptitle(f'{look.label} ({name})', fontsize=10)

@@ -9,12 +9,16 @@ __all__ = ['HAAR', 'DB2', 'periodic_filter', 'cut_numbers', 'low_cut', 'flc_coun
 # %% ../../nbs/operators/08_spectral.ipynb #f63685b4
 import math
 from functools import lru_cache
-import numpy as np, torch, torch.nn.functional as F
+
+import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import nn
-from . import polyphase # registered before these
+
+from ..common.dispatch import is_held
+from . import polyphase  # registered before these
 from .blur import apply_matrices, blur
 from .pooling import wide
-from ..common.dispatch import is_held
 from .registry import Halving, quarters, register
 
 # %% ../../nbs/operators/08_spectral.ipynb #4b8f25b4
@@ -31,7 +35,8 @@ def periodic_filter(pass_band: torch.Tensor, # (n//4 + 1,) gain of 0, 1, … cyc
 @lru_cache(64)
 def cut_numbers(n: int) -> np.ndarray: # float64 (n//2, n), not to be written to
     "`periodic_filter` that passes all, kept as numbers; a tensor would belong to the trace, device or mode that made it."
-    with torch.no_grad(): numbers = periodic_filter(torch.ones(n//4 + 1, dtype=torch.float64, device='cpu'), n).numpy()
+    with torch.no_grad():
+        numbers = periodic_filter(torch.ones(n//4 + 1, dtype=torch.float64, device='cpu'), n).numpy()
     numbers.flags.writeable = False
     return numbers
 
@@ -40,8 +45,10 @@ def low_cut(n: int, # pixels along the axis, even
            ) -> torch.Tensor: # (n//2, n), type and device of the map
     "`periodic_filter` that passes all, made for this call where the map is."
     if is_held(like):
-        try: return torch.tensor(cut_numbers(n), dtype=like.dtype, device=like.device)
-        except RuntimeError: pass # inside a transform of torch.func no tensor gives its numbers away
+        try:
+            return torch.tensor(cut_numbers(n), dtype=like.dtype, device=like.device)
+        except RuntimeError:
+            pass # inside a transform of torch.func no tensor gives its numbers away
     return periodic_filter(torch.ones(n//4 + 1, dtype=torch.float64, device=like.device), n).to(like.dtype)
 
 # %% ../../nbs/operators/08_spectral.ipynb #4c82d9e8
@@ -61,7 +68,9 @@ class FLC(Halving):
 class DiffStride(Halving):
     "A low-pass filter with a learned limit per axis."
     slope = .25 # of the new limit frequency
-    def __init__(self, channels: int): super().__init__(); self.limit = nn.Parameter(torch.ones(2))
+    def __init__(self, channels: int):
+        super().__init__()
+        self.limit = nn.Parameter(torch.ones(2))
 
     def matrix(self,
                axis: int, # 0: rows, 1: columns
@@ -93,8 +102,10 @@ def haar_matrix(like: torch.Tensor, # any
 def pass_low(layer: nn.Module, # an HWD
             ):
     "Weights of the figures: half the LL band, which is the mean; no ReLU."
-    nn.init.zeros_(layer.conv.weight); nn.init.zeros_(layer.conv.bias)
-    for i in range(len(layer.conv.weight)): nn.init.constant_(layer.conv.weight[i, i], .5)
+    nn.init.zeros_(layer.conv.weight)
+    nn.init.zeros_(layer.conv.bias)
+    for i in range(len(layer.conv.weight)):
+        nn.init.constant_(layer.conv.weight[i, i], .5)
     layer.act = nn.Identity()
 
 # %% ../../nbs/operators/08_spectral.ipynb #bd9b8a99

@@ -8,14 +8,16 @@ __all__ = ['COSTS', 'caption', 'latency', 'new_figure', 'dots', 'accuracy_vs', '
            'figures', 'along']
 
 # %% ../../nbs/reports/02_figures.ipynb #8f57d324
-import numpy as np, pandas as pd
+import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from sklearn.metrics import precision_recall_curve, roc_curve
+
 from ..core import looks
+from ..images.sources import CLASSES, nature
 from ..metrics import auroc, average_precision, scores, seed_interval
 from .results import Results, seeds_text, test_logits, test_summary
-from ..images.sources import CLASSES, nature
 
 # %% ../../nbs/reports/02_figures.ipynb #fbce0d14
 def caption(r: Results, # what is drawn
@@ -30,9 +32,11 @@ def latency(r: Results, # with a benchmark
             memory_format: str='channels_last', # or 'contiguous'
            ) -> pd.DataFrame: # indexed by variant: latency_ms with quartiles, images_per_s
     "Times at the largest batch."
-    if not r.benchmark: raise ValueError('These results have no benchmark. Run downscalexr_benchmark and collect again.')
+    if not r.benchmark:
+        raise ValueError('These results have no benchmark. Run downscalexr_benchmark and collect again.')
     b = pd.DataFrame(r.benchmark['rows'])
-    if lacks := [v for v in r.variants if v not in set(b.downsample)]: raise ValueError(f'The benchmark has no times of {", ".join(lacks)}. Run downscalexr_benchmark and collect again.')
+    if lacks := [v for v in r.variants if v not in set(b.downsample)]:
+        raise ValueError(f'The benchmark has no times of {", ".join(lacks)}. Run downscalexr_benchmark and collect again.')
     return b[(b.batch_size == b.batch_size.max()) & (b.memory_format == memory_format)].set_index('downsample').loc[r.variants]
 
 # %% ../../nbs/reports/02_figures.ipynb #384f48cc
@@ -48,7 +52,8 @@ def new_figure(r: Results, # for the caption
     fig.suptitle(f'{title}\n\n', fontsize=10.5, x=.01, ha='left', linespacing=.8)
     fig.text(.01, .995, f'\n{caption(r)}{note}', fontsize=7.5, color='0.35', ha='left', va='top', linespacing=2.1)
     axes = np.atleast_1d(fig.subplots(1, columns, **kw))
-    for ax in axes.flat: ax.spines[['top', 'right']].set_visible(False)
+    for ax in axes.flat:
+        ax.spines[['top', 'right']].set_visible(False)
     return fig, axes
 
 # %% ../../nbs/reports/02_figures.ipynb #539c08b7
@@ -80,8 +85,10 @@ def accuracy_vs(r: Results, # with a benchmark, but for 'model size'
         a, x = acc.loc[v], table.loc[v, column]
         spread = abs(np.array([[table.loc[v, 'latency_ms_low']], [table.loc[v, 'latency_ms_high']]]) - x) if cost == 'latency' else None
         ax.errorbar(x, a['mean'], yerr=[[a['mean'] - a.low], [a.high - a['mean']]], xerr=spread, fmt=looks[v].marker, color=looks[v].color, capsize=3, label=looks[v].label, alpha=.9)
-    ax.set(xlabel=text, ylabel='accuracy'); ax.legend(frameon=False, fontsize=8)
-    if cost != 'model size': ax.set_xlim(left=0)
+    ax.set(xlabel=text, ylabel='accuracy')
+    ax.legend(frameon=False, fontsize=8)
+    if cost != 'model size':
+        ax.set_xlim(left=0)
     return fig
 
 # %% ../../nbs/reports/02_figures.ipynb #bbc19190
@@ -98,7 +105,9 @@ def cpu_efficiency(r: Results, # with a benchmark
     for ax, column, scale in ((axes[2], 'macs', 1e6), (axes[3], 'size_mib', 1)):
         ax.bar(range(len(first)), first[column]/scale, color=[looks[v].color for v in r.variants], width=.6)
         ax.set_xticks(range(len(first)), [looks[v].label.replace(' ', '\n') for v in r.variants], fontsize=8)
-    for ax, text in zip(axes, ('ms per batch of 32', 'images per second', 'million multiply-adds per image', 'size / MiB')): ax.set_ylim(bottom=0); ax.set_ylabel(text)
+    for ax, text in zip(axes, ('ms per batch of 32', 'images per second', 'million multiply-adds per image', 'size / MiB')):
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel(text)
     return fig
 
 # %% ../../nbs/reports/02_figures.ipynb #c9b5cfff
@@ -109,9 +118,11 @@ def generalisation_gap(r: Results, # any results
     for ax, metric, text in zip(axes, ('at_half_accuracy', 'auroc'), ('accuracy at threshold 0.5', 'AUC')):
         columns = [f'{split}_{metric}' for split in ('train', 'val', 'test')]
         for v, g in r.runs.groupby('downsample', sort=False):
-            for row in g[columns].to_numpy(): ax.plot(range(3), row, color=looks[v].color, lw=.7, alpha=.5)
+            for row in g[columns].to_numpy():
+                ax.plot(range(3), row, color=looks[v].color, lw=.7, alpha=.5)
             ax.plot(range(3), g[columns].mean(), color=looks[v].color, marker=looks[v].marker, lw=2, label=looks[v].label)
-        ax.set_xticks(range(3), ['train', 'validation', 'test']); ax.set_ylabel(text)
+        ax.set_xticks(range(3), ['train', 'validation', 'test'])
+        ax.set_ylabel(text)
     axes[0].legend(frameon=False, fontsize=8)
     return fig
 
@@ -125,8 +136,10 @@ def validation_summary(r: Results, # any results
         groups = [g[column] for _, g in r.runs.groupby('downsample', sort=False)]
         mean, low, high = np.transpose([seed_interval(g) for g in groups])
         dots(ax, r.variants, low.clip(0), mean, high.clip(max=1))
-        for i, (v, g) in enumerate(zip(r.variants, groups)): ax.plot([i + .2]*len(g), g, '.', color=looks[v].color, ms=4, alpha=.6)
-        ax.set_title(name, fontsize=9); ax.tick_params(axis='x', labelsize=6)
+        for i, (v, g) in enumerate(zip(r.variants, groups)):
+            ax.plot([i + .2]*len(g), g, '.', color=looks[v].color, ms=4, alpha=.6)
+        ax.set_title(name, fontsize=9)
+        ax.tick_params(axis='x', labelsize=6)
     lowest = r.runs[list(names)].min().min()
     axes[0].set_ylim(max(0, lowest - .08), 1.02)
     return fig
@@ -145,7 +158,8 @@ def draw_confusion(ax, # matplotlib axes
         ax.add_patch(Rectangle((j - .5, i - .5), 1, 1, color=color, alpha=.08 + .8*share[i, j], lw=0))
         ax.text(j, i, f'{c:.1f}\n{share[i, j]:.0%}', ha='center', va='center', fontsize=10)
     short = [c.capitalize() for c in CLASSES]
-    ax.set_xticks([0, 1], short); ax.set_yticks([0, 1], short, rotation=90, va='center')
+    ax.set_xticks([0, 1], short)
+    ax.set_yticks([0, 1], short, rotation=90, va='center')
     ax.set(xlabel='predicted', ylabel='true', xlim=(-.5, 1.5), ylim=(1.5, -.5), aspect='equal')
     return counts
 
@@ -157,9 +171,11 @@ def draw_curves(ax, # matplotlib axes
                ):
     "Thin lines per seed and their vertical mean."
     x = np.linspace(0, 1, 400)
-    for a, b in curves: ax.plot(a, b, color=look.color, lw=.7, alpha=.6)
+    for a, b in curves:
+        ax.plot(a, b, color=look.color, lw=.7, alpha=.6)
     ax.plot(x, np.mean([np.interp(x, a, b) for a, b in curves], 0), color=look.color, lw=2, label=label)
-    ax.set(xlim=(-.01, 1.01), ylim=(-.01, 1.01), aspect='equal'); ax.legend(frameon=False, fontsize=8, loc='lower center')
+    ax.set(xlim=(-.01, 1.01), ylim=(-.01, 1.01), aspect='equal')
+    ax.legend(frameon=False, fontsize=8, loc='lower center')
 
 # %% ../../nbs/reports/02_figures.ipynb #46f2f40e
 def side_by_side(r: Results, # any results
@@ -171,9 +187,13 @@ def side_by_side(r: Results, # any results
     draw_confusion(a, y, logits, look.color)
     a.set_title(f'threshold 0.5, mean of {len(logits)} seed{"s"*(len(logits) > 1)}', fontsize=9)
     draw_curves(b, [roc_curve(y, z)[:2] for z in logits], look, f'mean AUC {np.mean([auroc(y, z) for z in logits]):.3f}')
-    b.plot([0, 1], [0, 1], ':', color='0.6', lw=1); b.set(xlabel='1 − specificity', ylabel='sensitivity'); b.set_title('ROC', fontsize=9)
+    b.plot([0, 1], [0, 1], ':', color='0.6', lw=1)
+    b.set(xlabel='1 − specificity', ylabel='sensitivity')
+    b.set_title('ROC', fontsize=9)
     draw_curves(c, [tuple(v[::-1] for v in precision_recall_curve(y, z)[1::-1]) for z in logits], look, f'mean average precision {np.mean([average_precision(y, z) for z in logits]):.3f}')
-    c.axhline(y.mean(), ls=':', color='0.6', lw=1); c.set(xlabel='recall', ylabel='precision'); c.set_title(f'precision and recall, prevalence {y.mean():.2f}', fontsize=9)
+    c.axhline(y.mean(), ls=':', color='0.6', lw=1)
+    c.set(xlabel='recall', ylabel='precision')
+    c.set_title(f'precision and recall, prevalence {y.mean():.2f}', fontsize=9)
     return fig
 
 # %% ../../nbs/reports/02_figures.ipynb #e3506f32
@@ -184,10 +204,12 @@ def model_comparison(r: Results, # any results
     for at, offset, face in (('at_half', -.12, None), ('at_val', .12, 'white')):
         s = test_summary(r, at).set_index(['metric', 'variant'])
         for ax, metric in zip(axes, ('accuracy', 'f1', 'auroc')):
-            if metric == 'auroc' and at == 'at_val': continue
+            if metric == 'auroc' and at == 'at_val':
+                continue
             t = s.loc[metric].loc[r.variants]
             dots(ax, r.variants, t.low, t['mean'], t.high, offset if metric != 'auroc' else 0, mfc=face)
-    for ax, name in zip(axes, ('accuracy', 'F1', 'AUC')): ax.set_ylabel(name)
+    for ax, name in zip(axes, ('accuracy', 'F1', 'AUC')):
+        ax.set_ylabel(name)
     return fig
 
 # %% ../../nbs/reports/02_figures.ipynb #8aa5eb4e
@@ -209,7 +231,8 @@ def figures(r: Results, # with a benchmark for those that show time
            ) -> dict[str, Figure]: # file name without ending → figure
     "Every figure of the original study, and the training curves."
     timed = {f'accuracy_vs_{c.replace(" ", "_")}': accuracy_vs(r, c) for c in COSTS if r.benchmark or c == 'model size'}
-    if r.benchmark: timed['cpu_efficiency'] = cpu_efficiency(r)
+    if r.benchmark:
+        timed['cpu_efficiency'] = cpu_efficiency(r)
     sides = {f'{v}_side_by_side': side_by_side(r, v) for v in r.variants}
     return timed | dict(generalisation_gap=generalisation_gap(r), validation_performance=validation_summary(r)) | sides | dict(model_comparison=model_comparison(r), training_curves=training_curves(r))
 

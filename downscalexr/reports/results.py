@@ -9,16 +9,30 @@ __all__ = ['SETTINGS', 'RATES', 'NAMES', 'run_row', 'agrees', 'read_runs', 'fini
            'differences', 'excludes_zero', 'differences_table']
 
 # %% ../../nbs/reports/01_results.ipynb #cb2a4558
-import gzip, io, itertools, json
+import gzip
+import io
+import itertools
+import json
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-import numpy as np, pandas as pd
+
+import numpy as np
+import pandas as pd
 from scipy.special import logit
+
+from ..common.files import table_of, table_text
 from ..core import Damaged, add_look, atomic_write, read_json, shown, write_json
 from ..downsample import operators
-from ..common.files import table_of, table_text
-from ..metrics import auroc, average_precision, cluster_bootstrap, flat_metrics, paired_difference, rate, seed_interval
+from downscalexr.metrics import (
+    auroc,
+    average_precision,
+    cluster_bootstrap,
+    flat_metrics,
+    paired_difference,
+    rate,
+    seed_interval,
+)
 from ..runs.runfiles import finished_result, read_history, read_predictions
 from ..train import TrainConfig
 
@@ -40,12 +54,14 @@ def agrees(folder: Path, # of a run
            result: dict, # content of its result.json
           ) -> str: # what is wrong; '' where the scores give the stated areas
     "Whether the scores of a run that states no digests, as runs before these did, are those of its result."
-    if 'files' in result: return ''
+    if 'files' in result:
+        return ''
     images = read_predictions(folder, result)
     for split, stated in result['metrics'].items():
         part = images[images.split == split]
         found, said = (auroc(part.label, part.logit) if len(part) else np.nan), stated['auroc']
-        if said is not None and np.isfinite(said) and not abs(found - said) < 1e-9: return f'predictions.csv gives a {split} AUC of {found:.4f}, result.json says {said:.4f}'
+        if said is not None and np.isfinite(said) and not abs(found - said) < 1e-9:
+            return f'predictions.csv gives a {split} AUC of {found:.4f}, result.json says {said:.4f}'
     return ''
 
 def read_runs(runs: Path, # folder of run folders
@@ -58,10 +74,14 @@ def read_runs(runs: Path, # folder of run folders
         try:
             found = finished_result(folder, digests=True)
             run_row(found)
-            if wrong := agrees(folder, found): damaged[folder.name] = wrong
-            else: results[folder] = found
-        except FileNotFoundError: continue # not finished
-        except (Damaged, KeyError, TypeError, AttributeError) as e: damaged[folder.name] = str(e) if isinstance(e, Damaged) else f'its result.json lacks or has wrong: {e}'
+            if wrong := agrees(folder, found):
+                damaged[folder.name] = wrong
+            else:
+                results[folder] = found
+        except FileNotFoundError:
+            continue # not finished
+        except (Damaged, KeyError, TypeError, AttributeError) as e:
+            damaged[folder.name] = str(e) if isinstance(e, Damaged) else f'its result.json lacks or has wrong: {e}'
     order = {name: i for i, name in enumerate(operators())}
     place = lambda f: (order.get(results[f]['config']['downsample'], len(order)), results[f]['config']['seed'], f.name)
     return {f: results[f] for f in sorted(results, key=place)}, damaged
@@ -71,7 +91,8 @@ def finished_runs(runs: Path, # folder of run folders
                  ) -> dict[Path, dict]: # folder → result, sorted by variant and seed
     "Run folders that hold a finished result; an error where there is none."
     done, damaged = read_runs(runs, names)
-    if done: return done
+    if done:
+        return done
     why = f' {len(damaged)} are damaged: {next(iter(damaged.values()))}' if damaged else ''
     raise FileNotFoundError(f'{shown(runs)} holds no finished run.{why} Train first: downscalexr_study, or make train.')
 
@@ -90,7 +111,8 @@ def check_alike(runs: pd.DataFrame, # one row per run
     for column in differing(runs, (*SETTINGS, 'data_fingerprint', 'code_version')):
         raise ValueError(f'The runs differ in {column} ({", ".join(map(str, runs[column].unique()))}), so they cannot be compared. Name those that belong together.')
     twice = runs[runs.duplicated(['downsample', 'seed'])]
-    if len(twice): raise ValueError(f'{twice.run.iloc[0]} is a second run of the same variant and seed. Name those that belong together.')
+    if len(twice):
+        raise ValueError(f'{twice.run.iloc[0]} is a second run of the same variant and seed. Name those that belong together.')
 
 # %% ../../nbs/reports/01_results.ipynb #f3713f53
 def parts(runs: str|Path, # folder of run folders
@@ -99,7 +121,8 @@ def parts(runs: str|Path, # folder of run folders
     "Runs by the settings in which they differ."
     rows = pd.DataFrame([run_row(r, f.name) for f, r in finished_runs(Path(runs), names).items()])
     axes = differing(rows)
-    if not axes: return [({}, list(rows.run))]
+    if not axes:
+        return [({}, list(rows.run))]
     return [(dict(zip(axes, (v.item() if hasattr(v, 'item') else v for v in values))), list(g.run)) for values, g in rows.groupby(axes, dropna=False)]
 
 # %% ../../nbs/reports/01_results.ipynb #c0d038e1
@@ -141,8 +164,10 @@ def collect(runs: str|Path, # folder of run folders
     images = pd.concat([read_predictions(f, r).query('split != "train"').assign(**which(r)) for f, r in done.items()])
     files = {'runs.csv': table_text(rows).encode(), 'history.csv': history.to_csv(index=False).encode(),
              'predictions.csv.gz': gzip.compress(table_text(images).encode('utf-8', 'surrogateescape'), mtime=0)}
-    if (runs/bench).exists(): files['benchmark.json'] = (runs/bench).read_bytes()
-    for name, content in files.items(): atomic_write(out/name, content)
+    if (runs/bench).exists():
+        files['benchmark.json'] = (runs/bench).read_bytes()
+    for name, content in files.items():
+        atomic_write(out/name, content)
     digests = {name: sha256(content).hexdigest() for name, content in files.items()}
     write_json(out/'provenance.json', provenance(rows, list(done.values()), missing or {}) | dict(files=digests))
     return out
@@ -171,9 +196,11 @@ def read_checked(folder: Path, # of results
                  digests: dict, # name → SHA-256 as provenance.json states it
                 ) -> bytes: # its content
     "Read a file of a results folder; one that was changed is named."
-    if not (folder/name).is_file(): raise Damaged(folder/name, 'it is missing, and provenance.json states it', _again)
+    if not (folder/name).is_file():
+        raise Damaged(folder/name, 'it is missing, and provenance.json states it', _again)
     content = (folder/name).read_bytes()
-    if sha256(content).hexdigest() != digests.get(name): raise Damaged(folder/name, 'it is not the file that was written, its SHA-256 is another', _again)
+    if sha256(content).hexdigest() != digests.get(name):
+        raise Damaged(folder/name, 'it is not the file that was written, its SHA-256 is another', _again)
     return content
 
 def load_results(folder: str|Path, # as `collect` wrote it
@@ -187,7 +214,8 @@ def load_results(folder: str|Path, # as `collect` wrote it
     tables = [pd.read_csv(io.BytesIO(content[f])) for f in ('runs.csv', 'history.csv')]
     images = table_of(gzip.decompress(content['predictions.csv.gz']), _images, folder/'predictions.csv.gz', _again)
     bench = json.loads(content['benchmark.json']) if 'benchmark.json' in content else None
-    for name in tables[0].downsample.unique(): add_look(name) # an operator whose plug-in is not loaded gets a look, too
+    for name in tables[0].downsample.unique():
+        add_look(name) # an operator whose plug-in is not loaded gets a look, too
     return Results(*tables, images, bench, known)
 
 # %% ../../nbs/reports/01_results.ipynb #d2b2cbf4
@@ -252,7 +280,8 @@ def as_text(mean: float, # the number
             high: float, # upper bound or NaN
            ) -> str: # e.g. '0.931 [0.912, 0.948]'
     "A number with its interval, in the digits its size deserves."
-    if not np.isfinite(mean): return 'undefined'
+    if not np.isfinite(mean):
+        return 'undefined'
     digits = 3 if max(abs(mean), abs(high) if np.isfinite(high) else 0) < 2 else 1 if abs(mean) < 1000 else 0
     form = lambda v: f'{v:,.{digits}f}'
     whole = float(mean).is_integer() and not np.isfinite(low)
@@ -291,7 +320,8 @@ def differences(r: Results, # from `load_results`
     rows = []
     for b, a in itertools.combinations(r.variants, 2):
         both = sorted(set.intersection(*(set(r.runs.seed[r.runs.downsample == v]) for v in (a, b))))
-        if not both: continue
+        if not both:
+            continue
         (labels, za, who), (_, zb, _) = (test_logits(r, v, seeds=both) for v in (a, b))
         for metric in metrics:
             f = auroc if metric == 'auroc' else rate(metric)

@@ -9,21 +9,33 @@ __all__ = ['MIB_PER_PIXEL', 'CALM', 'LOOPBACK', 'WORKER', 'OPEN', 'job_gib', 'n_
            'running', 'listening']
 
 # %% ../../nbs/sweeps/05_engine.ipynb #9d53d0e0
-import importlib.util, logging, os, shlex, signal, socket, stat, sys, tempfile, time
+import importlib.util
+import logging
+import os
+import shlex
+import signal
+import socket
+import stat
+import sys
+import tempfile
+import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from math import ceil
 from pathlib import Path
-import dask, psutil
+
+import dask
+import psutil
 from dask._task_spec import Task
 from distributed import Client, KilledWorker, Nanny, Scheduler, Security, SpecCluster, WorkerPlugin, as_completed
 from distributed.comm.core import FatalCommClosedError
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
-from ..core import home, usable_cores, usable_memory
+
 from ..common.files import private_folder
-from .jobs import LIMIT, Redacted, execute, job_folder, note_failure, state, stop
+from ..core import home, usable_cores, usable_memory
 from .forkserver import socket_folder
+from .jobs import LIMIT, Redacted, execute, job_folder, note_failure, state, stop
 
 # %% ../../nbs/sweeps/05_engine.ipynb #4b00da82
 MIB_PER_PIXEL = dict(lenet=.0089, compact=.026, resnet18=.1045) # of a film, at batches of 32; at or above what proofs/scale measured on two machines
@@ -52,7 +64,8 @@ def check_memory(jobs: list[dict], # from `grid.make_jobs`
                 ):
     "Refuse to start what will be killed for its memory."
     need, free = max([job_gib(j['config']) for j in jobs], default=0), usable_memory()/2**30
-    if asked or need <= free: return
+    if asked or need <= free:
+        return
     raise ValueError(f'A run of this study takes up to {need:.1f} GiB of memory, and {max(0, free):.1f} GiB are free here (what a '
                      'container allows counts). Take a smaller image_size, batch_size or width, give it more memory, or '
                      'start as many workers as you want to try with --jobs.')
@@ -66,8 +79,10 @@ class Apart(WorkerPlugin):
                 ): self.path = path
     def setup(self, worker):
         worker.http_server.stop()
-        with open(self.path, 'a') as f: os.dup2(f.fileno(), 2)
-        with suppress(ValueError): signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with open(self.path, 'a') as f:
+            os.dup2(f.fileno(), 2)
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 # %% ../../nbs/sweeps/05_engine.ipynb #8297e8f6
 def quiet(path: Path, # file that grows
@@ -77,7 +92,8 @@ def quiet(path: Path, # file that grows
     handler = logging.FileHandler(path, delay=True)
     handler.setFormatter(Redacted('%(asctime)s %(name)s %(levelname)s %(message)s'))
     for name in list(logging.root.manager.loggerDict):
-        if name.split('.')[0] in ('distributed', 'tornado', 'bokeh') and (log := logging.getLogger(name)).handlers: log.handlers[:] = [handler]
+        if name.split('.')[0] in ('distributed', 'tornado', 'bokeh') and (log := logging.getLogger(name)).handlers:
+            log.handlers[:] = [handler]
 
 # %% ../../nbs/sweeps/05_engine.ipynb #c528104b
 CALM = {'distributed.scheduler.worker-saturation': 1., 'distributed.worker.profile.enabled': False, 'distributed.admin.tick.interval': '500ms', 'distributed.admin.system-monitor.interval': '5s',
@@ -121,7 +137,8 @@ def local_cluster(jobs: list[dict], # from `grid.make_jobs`
                  ): # yields the cluster
     "Scheduler and workers on this machine, for holders of its certificate; they end with the block."
     quiet(log := home()/'runs'/'study.log')
-    if dashboard and importlib.util.find_spec('bokeh') is None: raise ValueError('--dashboard needs bokeh: pip install "downscalexr[cluster]".')
+    if dashboard and importlib.util.find_spec('bokeh') is None:
+        raise ValueError('--dashboard needs bokeh: pip install "downscalexr[cluster]".')
     check_memory(jobs, workers)
     own = dict(security=Security.temporary(), protocol='tls://')
     web = dict(dashboard=dashboard, dashboard_address=f'{LOOPBACK}:0')
@@ -129,8 +146,10 @@ def local_cluster(jobs: list[dict], # from `grid.make_jobs`
     with socket_folder() as folder, dask.config.set(CALM):
         spec = worker_spec(jobs, workers, gpu_count() if gpus is None else gpus, **own, local_directory=str(folder))
         with SpecCluster(workers=spec, scheduler=scheduler, security=own['security']) as cluster:
-            if not dashboard: cluster.sync(shut, cluster.scheduler)
-            with Client(cluster, set_as_default=False) as client: client.register_plugin(Apart(str(log)))
+            if not dashboard:
+                cluster.sync(shut, cluster.scheduler)
+            with Client(cluster, set_as_default=False) as client:
+                client.register_plugin(Apart(str(log)))
             yield cluster
 
 # %% ../../nbs/sweeps/05_engine.ipynb #e818fd36
@@ -142,12 +161,15 @@ def cluster_security(ca: str='', # file of the authority's certificate
     if not (ca or cert or key):
         found = Security()
         return found if found.tls_ca_file else None
-    if not (ca and cert): raise ValueError('--tls-ca and --tls-cert belong together (and --tls-key, unless the key stands in the same file as the certificate).')
+    if not (ca and cert):
+        raise ValueError('--tls-ca and --tls-cert belong together (and --tls-key, unless the key stands in the same file as the certificate).')
     files = {'--tls-ca': ca, '--tls-cert': cert, '--tls-key': key or cert}
     for flag, name in files.items():
-        if not Path(name).expanduser().is_file(): raise ValueError(f'{flag}: there is no file {name}.')
+        if not Path(name).expanduser().is_file():
+            raise ValueError(f'{flag}: there is no file {name}.')
     ca, cert, key = (str(Path(f).expanduser().resolve()) for f in files.values())
-    if os.name == 'posix' and stat.S_IMODE(os.stat(key).st_mode) & 0o077: raise ValueError(f'--tls-key: others may read {key}. Close it: chmod 600 {shlex.quote(key)}')
+    if os.name == 'posix' and stat.S_IMODE(os.stat(key).st_mode) & 0o077:
+        raise ValueError(f'--tls-key: others may read {key}. Close it: chmod 600 {shlex.quote(key)}')
     roles = {f'tls_{role}_{k}': v for role in ('client', 'scheduler', 'worker') for k, v in dict(cert=cert, key=key).items()}
     return Security(require_encryption=True, tls_ca_file=ca, **roles)
 
@@ -165,22 +187,30 @@ def connected(address: str, # of a scheduler
              ): # yields a client
     "A client of a cluster that exists."
     secret = address.startswith('tls://')
-    if '://' not in address and security: address, secret = f'tls://{address}', True
-    if secret and not security: raise ValueError(f'{address} asks for certificates: give --tls-ca, --tls-cert and --tls-key, or set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__CLIENT__CERT and …__CLIENT__KEY.')
-    if security and not secret: raise ValueError(f'Certificates are given, but {address} is no address with TLS. Start the scheduler with --protocol tls and write tls://… here.')
-    if not secret: print(f'WARNING: {OPEN.format(address=address)}', flush=True)
-    try: client = Client(address, security=security, set_as_default=False, timeout=20)
+    if '://' not in address and security:
+        address, secret = f'tls://{address}', True
+    if secret and not security:
+        raise ValueError(f'{address} asks for certificates: give --tls-ca, --tls-cert and --tls-key, or set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__CLIENT__CERT and …__CLIENT__KEY.')
+    if security and not secret:
+        raise ValueError(f'Certificates are given, but {address} is no address with TLS. Start the scheduler with --protocol tls and write tls://… here.')
+    if not secret:
+        print(f'WARNING: {OPEN.format(address=address)}', flush=True)
+    try:
+        client = Client(address, security=security, set_as_default=False, timeout=20)
     except OSError as e:
-        if not isinstance(e, FatalCommClosedError) and 'SSL' not in repr(e) + repr(e.__cause__): raise SchedulerLost(address) from None
+        if not isinstance(e, FatalCommClosedError) and 'SSL' not in repr(e) + repr(e.__cause__):
+            raise SchedulerLost(address) from None
         raise ValueError(f'{address} and this user do not hold certificates of the same authority. Give the files the scheduler was started with.') from None
-    with client: yield client
+    with client:
+        yield client
 
 # %% ../../nbs/sweeps/05_engine.ipynb #8d986cbc
 def network(name: str, # of an interface, e.g. eth0
            ) -> str: # the same
     "Check that an interface was named and exists."
     here = {k: a.address for k, v in psutil.net_if_addrs().items() for a in v if a.family == socket.AF_INET}
-    if name in here: return name
+    if name in here:
+        return name
     known = ', '.join(f'{k} ({v})' for k, v in here.items())
     raise ValueError((f'There is no network interface {name!r}.' if name else 'The scheduler of a Slurm cluster must be reached from the nodes: name the network interface it may listen on.') + f' --interface takes one of {known}.')
 
@@ -207,8 +237,10 @@ def slurm_cluster(n: int, # workers
                   security: Security|None=None, # default: certificates made for this cluster
                  ): # yields the cluster
     "A scheduler here and workers as Slurm jobs; they end with the block."
-    try: from dask_jobqueue import SLURMCluster
-    except ImportError: raise ValueError('--slurm needs dask-jobqueue: pip install "downscalexr[cluster]".') from None
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError:
+        raise ValueError('--slurm needs dask-jobqueue: pip install "downscalexr[cluster]".') from None
     quiet(home()/'runs'/'study.log')
     interface = network(interface or dask.config.get('jobqueue.slurm.interface', None) or '')
     place = private_folder(home()/'runs'/'slurm'/'tls', 'Give certificates of your own (--tls-ca, --tls-cert, --tls-key)')
@@ -248,11 +280,14 @@ def why(future, # ended without a result
         limit: int, # attempts
        ) -> str: # for people; '' if somebody else finished the job
     "What became of a job that failed, noted on the disk where nobody else could."
-    if future.cancelled(): raise SchedulerLost
+    if future.cancelled():
+        raise SchedulerLost
     e = future.exception()
-    if not isinstance(e, KilledWorker): return str(e) or type(e).__name__
+    if not isinstance(e, KilledWorker):
+        return str(e) or type(e).__name__
     with suppress(Timeout, OSError), FileLock(str(job_folder(job)/'.job.lock'), timeout=5):
-        if state(job, limit, mine=True) == 'done': return ''
+        if state(job, limit, mine=True) == 'done':
+            return ''
         return note_failure(job, f'Its worker died each time it ran ({dask.config.get("distributed.scheduler.allowed-failures") + 1} times): out of memory, or a crash outside Python. The notebook shows the attempt before, if any.', limit)['error']
     return 'Its worker died each time it ran.'
 
@@ -265,7 +300,8 @@ def withdraw(client: Client, # of any cluster
         client.cancel(list(left), force=True)
         names = [x['name'] for x in left.values()]
         end = time.monotonic() + patience
-        while any(client.run(stop, names).values()) and time.monotonic() < end: time.sleep(.5)
+        while any(client.run(stop, names).values()) and time.monotonic() < end:
+            time.sleep(.5)
 
 # %% ../../nbs/sweeps/05_engine.ipynb #8aa830e9
 def run_jobs(jobs: list[dict], # in the order they should start
@@ -276,7 +312,8 @@ def run_jobs(jobs: list[dict], # in the order they should start
              seen=None, # called with job and error as each job ends
             ) -> dict[str, str]: # name → error of those that failed
     "Run jobs and show how far they are; Ctrl-C takes back what is not done."
-    if task in (None, execute): task = partial(execute, limit=limit, **({} if hours is None else dict(hours=hours)))
+    if task in (None, execute):
+        task = partial(execute, limit=limit, **({} if hours is None else dict(hours=hours)))
     left, failed, asked = submit(jobs, client, task, limit - 1), {}, 0.
     ended = as_completed(list(left), loop=client.loop)
     with tqdm(total=len(jobs), desc='study', unit='run', disable=not jobs) as bar:
@@ -284,23 +321,32 @@ def run_jobs(jobs: list[dict], # in the order they should start
             while left:
                 for future in (batch := ended.next_batch(block=False)):
                     job = left.pop(future) # pending again if its worker died a moment later and took the answer along
-                    if future.status in ('error', 'cancelled') and (error := why(future, job, limit)): failed[job['name']] = error
-                    if seen: seen(job, failed.get(job['name'], ''))
+                    if future.status in ('error', 'cancelled') and (error := why(future, job, limit)):
+                        failed[job['name']] = error
+                    if seen:
+                        seen(job, failed.get(job['name'], ''))
                     future.release()
-                if batch: bar.update(len(batch))
+                if batch:
+                    bar.update(len(batch))
                 if (now := time.monotonic()) > asked + (2 if sys.stderr.isatty() else 30): # a log gets a line now and then
                     asked = now
                     bar.set_postfix(running=running(client), failed=len(failed))
-                if not batch: time.sleep(.3)
-        except (KeyboardInterrupt, SystemExit): withdraw(client, left); raise
+                if not batch:
+                    time.sleep(.3)
+        except (KeyboardInterrupt, SystemExit):
+            withdraw(client, left)
+            raise
     return failed
 
 def running(client: Client, # of any cluster
            ) -> int: # jobs at work
     "How many jobs the workers have now."
-    if client.status not in ('running', 'connecting', 'newly-created'): raise SchedulerLost
-    try: return sum(map(len, client.processing().values()))
-    except Exception: return 0 # the connection is being made again
+    if client.status not in ('running', 'connecting', 'newly-created'):
+        raise SchedulerLost
+    try:
+        return sum(map(len, client.processing().values()))
+    except Exception:
+        return 0 # the connection is being made again
 
 # %% ../../nbs/sweeps/05_engine.ipynb #d6113840
 def listening(pid: int=0, # a process; 0: this one
@@ -310,6 +356,8 @@ def listening(pid: int=0, # a process; 0: this one
     for p in (top, *top.children(recursive=True)):
         with suppress(psutil.Error):
             for c in p.net_connections('all'):
-                if c.family == getattr(socket, 'AF_UNIX', None): found.add(('unix', c.laddr))
-                elif c.type == socket.SOCK_DGRAM or c.status == psutil.CONN_LISTEN: found.add((('tcp', 'udp')[c.type == socket.SOCK_DGRAM], c.laddr.ip))
+                if c.family == getattr(socket, 'AF_UNIX', None):
+                    found.add(('unix', c.laddr))
+                elif c.type == socket.SOCK_DGRAM or c.status == psutil.CONN_LISTEN:
+                    found.add((('tcp', 'udp')[c.type == socket.SOCK_DGRAM], c.laddr.ip))
     return found

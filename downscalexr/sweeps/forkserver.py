@@ -8,14 +8,30 @@ __all__ = ['LONGEST', 'NAME', 'PRELOAD', 'PINS', 'places', 'fits', 'flocked', 'c
            'templated', 'Copied', 'copy', 'copied', 'in_copy', 'WarmProvisioner', 'own_spec', 'WarmManager']
 
 # %% ../../nbs/sweeps/03_forkserver.ipynb #46ddcbcc
-import gc, importlib, json, os, select, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time, traceback
+import gc
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import LocalProvisioner
-from ..core import code_version
+
 from ..common.files import open_to_others
+from ..core import code_version
 
 # %% ../../nbs/sweeps/03_forkserver.ipynb #4d71c89d
 LONGEST = 80 # bytes of a folder's path; a socket's has 107 at most, its name is short
@@ -30,18 +46,24 @@ def places() -> list[Path]: # the first that will do is taken
 def fits(place: Path, # where a folder would be made
         ) -> bool:
     "Whether the path is short, and nobody else may rename what lies there."
-    if len(os.fsencode(place)) + len(NAME) + 9 > LONGEST: return False
-    try: return os.access(place, os.W_OK) and not open_to_others(place)
-    except OSError: return False
+    if len(os.fsencode(place)) + len(NAME) + 9 > LONGEST:
+        return False
+    try:
+        return os.access(place, os.W_OK) and not open_to_others(place)
+    except OSError:
+        return False
 
 # %% ../../nbs/sweeps/03_forkserver.ipynb #7c67b2ef
 def flocked(folder: Path, # of sockets
            ) -> int|None: # a file descriptor; None: another process has it
     "Lock a folder; the system frees it when this process ends."
-    try: import fcntl
-    except ImportError: return os.open(os.devnull, os.O_RDONLY) # no POSIX, no sockets
+    try:
+        import fcntl
+    except ImportError:
+        return os.open(os.devnull, os.O_RDONLY) # no POSIX, no sockets
     fd = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
-    try: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(fd)
         return None
@@ -54,8 +76,10 @@ def clear_sockets(place: Path, # where folders for sockets are made
     for folder in place.glob(f'{NAME}*'):
         with suppress(OSError):
             info = folder.lstat()
-            if info.st_uid != os.geteuid() or time.time() - info.st_mtime < age: continue
-            if (fd := flocked(folder)) is None: continue
+            if info.st_uid != os.geteuid() or time.time() - info.st_mtime < age:
+                continue
+            if (fd := flocked(folder)) is None:
+                continue
             shutil.rmtree(folder, ignore_errors=True)
             os.close(fd)
 
@@ -71,7 +95,8 @@ def socket_folder(): # yields its path
     clear_sockets(place)
     folder = Path(tempfile.mkdtemp(prefix=NAME, dir=place)) # mode 700
     fd = flocked(folder)
-    try: yield folder
+    try:
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(fd)
@@ -80,7 +105,8 @@ def socket_folder(): # yields its path
 def same_user(line: socket.socket, # connected, of this machine
              ) -> bool: # True also where the system does not say
     "Whether the other side of a UNIX socket is a process of this user (unix(7): SO_PEERCRED)."
-    if not hasattr(socket, 'SO_PEERCRED'): return True
+    if not hasattr(socket, 'SO_PEERCRED'):
+        return True
     said = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize('3i'))
     pid, uid, gid = struct.unpack('3i', said)
     return uid == os.geteuid()
@@ -95,12 +121,19 @@ def become(env: dict[str, str], # environment
           ):
     "Be a kernel from here on, or call a function and end: with 0 if what it returned is true."
     os.setsid()
-    os.environ.clear(); os.environ.update(env)
-    if cwd: os.chdir(cwd)
-    nothing = os.open(os.devnull, os.O_RDONLY); os.dup2(nothing, 0); os.close(nothing)
+    os.environ.clear()
+    os.environ.update(env)
+    if cwd:
+        os.chdir(cwd)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     if call:
-        try: os._exit(not getattr(importlib.import_module(call.split(':')[0]), call.split(':')[1])(*args)) # at once: taking down all that was imported takes half a second
-        except Exception: traceback.print_exc(); os._exit(2)
+        try:
+            os._exit(not getattr(importlib.import_module(call.split(':')[0]), call.split(':')[1])(*args)) # at once: taking down all that was imported takes half a second
+        except Exception:
+            traceback.print_exc()
+            os._exit(2)
     sys.argv = ['ipykernel_launcher', *argv]
     from ipykernel.kernelapp import IPKernelApp
     IPKernelApp.launch_instance(argv=[*argv, f'--IPKernelApp.parent_handle={os.getppid()}'])
@@ -109,8 +142,10 @@ def become(env: dict[str, str], # environment
 def preload():
     "Import it, once for all copies."
     for name in PRELOAD:
-        with suppress(ImportError): importlib.import_module(name)
-    gc.collect(); gc.freeze() # what is here now stays, and is not looked through again
+        with suppress(ImportError):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze() # what is here now stays, and is not looked through again
 
 def serve(fd: int, # a connected socket
          ):
@@ -118,15 +153,18 @@ def serve(fd: int, # a connected socket
     for line in (lines := socket.socket(fileno=fd).makefile('rw')):
         said = json.loads(line)
         if 'env' in said:
-            if threading.active_count() > 1: answer = dict(pid=0)
+            if threading.active_count() > 1:
+                answer = dict(pid=0)
             elif not (pid := os.fork()):
                 os.close(fd)
                 return become(**said)
-            else: answer = dict(pid=pid)
+            else:
+                answer = dict(pid=pid)
         else:
             gone, status, used = os.wait4(said['pid'], os.WNOHANG)
             answer = dict(code=os.waitstatus_to_exitcode(status), mib=used.ru_maxrss//1024) if gone else dict(code=None)
-        lines.write(json.dumps(answer) + '\n'); lines.flush()
+        lines.write(json.dumps(answer) + '\n')
+        lines.flush()
 
 # %% ../../nbs/sweeps/03_forkserver.ipynb #d1426cbb
 PINS = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
@@ -146,39 +184,53 @@ class Server:
     "The process that kernels are copied from: itself a copy of the driver's template, or this worker's own."
     def __init__(self):
         self.conditions, self.process, self.turn = conditions(), None, threading.Lock()
-        if (path := os.environ.get('DOWNSCALEXR_TEMPLATE')) and self.call(path): return
+        if (path := os.environ.get('DOWNSCALEXR_TEMPLATE')) and self.call(path):
+            return
         self.line, there = socket.socketpair()
-        with there: self.process = subprocess.Popen(**command('preload(); serve', there.fileno()))
+        with there:
+            self.process = subprocess.Popen(**command('preload(); serve', there.fileno()))
         self.lines, self.pid = self.line.makefile('rw'), self.process.pid
 
     def call(self, path: str) -> bool: # True: the template there has made a copy that fits
         with suppress(OSError, ValueError):
             self.line = socket.socket(socket.AF_UNIX)
-            self.line.settimeout(60); self.line.connect(path)
-            if not same_user(self.line): raise PermissionError(f'{path} belongs to another user')
+            self.line.settimeout(60)
+            self.line.connect(path)
+            if not same_user(self.line):
+                raise PermissionError(f'{path} belongs to another user')
             self.lines = self.line.makefile('rw')
             said = json.loads(self.lines.readline())
-            self.line.settimeout(None); self.pid = said['pid']
-            if said['conditions'] == self.conditions: return True
+            self.line.settimeout(None)
+            self.pid = said['pid']
+            if said['conditions'] == self.conditions:
+                return True
             self.close()
         return False
 
     def ask(self, **said) -> dict: # its answer
         with self.turn:
-            self.lines.write(json.dumps(said) + '\n'); self.lines.flush()
+            self.lines.write(json.dumps(said) + '\n')
+            self.lines.flush()
             answer = self.lines.readline()
-        if not answer: raise ConnectionError('The process that kernels are copied from is gone.')
+        if not answer:
+            raise ConnectionError('The process that kernels are copied from is gone.')
         return json.loads(answer)
 
     def gone(self) -> bool: # True: it has ended
-        try: return not self.line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError: return False
-        except OSError: return True
+        try:
+            return not self.line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def close(self): # it ends when the line does
-        with suppress(OSError): self.lines.close()
+        with suppress(OSError):
+            self.lines.close()
         self.line.close()
-        if self.process: self.process.terminate(); self.process.wait()
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
 
 # %% ../../nbs/sweeps/03_forkserver.ipynb #f80b1289
 _server, _peak = None, 0 # of this worker; MiB
@@ -186,14 +238,17 @@ _server, _peak = None, 0 # of this worker; MiB
 def server() -> Server: # of this worker
     "The one that is there, or a new one."
     global _server
-    if _server and (_server.gone() or _server.conditions != conditions()): _server.close(); _server = None
+    if _server and (_server.gone() or _server.conditions != conditions()):
+        _server.close()
+        _server = None
     _server = _server or Server()
     return _server
 
 def copies() -> list[int]: # process numbers
     "Kernels of this worker that are copies."
     import psutil
-    with suppress(psutil.Error): return [p.pid for p in psutil.Process(_server.pid).children() if p.status() != psutil.STATUS_ZOMBIE] if _server else []
+    with suppress(psutil.Error):
+        return [p.pid for p in psutil.Process(_server.pid).children() if p.status() != psutil.STATUS_ZOMBIE] if _server else []
     return []
 
 def peak_mib() -> int: # 0: none so far
@@ -210,12 +265,18 @@ def template(listener: int, # a listening socket
         mine = conditions()
         while end not in select.select([listening, end], [], [])[0]:
             caller, _ = listening.accept()
-            if not same_user(caller): caller.close(); continue
+            if not same_user(caller):
+                caller.close()
+                continue
             with suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]: pass # of servers that have ended
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass # of servers that have ended
             if not os.fork():
-                listening.close(); end.close()
-                with suppress(OSError): caller.sendall((json.dumps(dict(pid=os.getpid(), conditions=mine)) + '\n').encode()); serve(caller.detach())
+                listening.close()
+                end.close()
+                with suppress(OSError):
+                    caller.sendall((json.dumps(dict(pid=os.getpid(), conditions=mine)) + '\n').encode())
+                    serve(caller.detach())
                 return
             caller.close()
         shutil.rmtree(os.path.dirname(listening.getsockname()), ignore_errors=True) # a driver that was killed could not
@@ -224,15 +285,22 @@ def template(listener: int, # a listening socket
 def templated(env: dict, # of a run
              ):
     "Have a template ready for this machine's workers as long as the block lasts."
-    if sys.platform != 'linux': yield; return
+    if sys.platform != 'linux':
+        yield
+        return
     with socket_folder() as folder, socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path := f'{folder}/template'); listening.listen()
+        listening.bind(path := f'{folder}/template')
+        listening.listen()
         here, there = socket.socketpair()
-        with there: process = subprocess.Popen(**command('template', listening.fileno(), there.fileno()), env=env)
+        with there:
+            process = subprocess.Popen(**command('template', listening.fileno(), there.fileno()), env=env)
         listening.close()
         os.environ['DOWNSCALEXR_TEMPLATE'] = path
-        try: yield process
-        finally: del os.environ['DOWNSCALEXR_TEMPLATE']; here.close()
+        try:
+            yield process
+        finally:
+            del os.environ['DOWNSCALEXR_TEMPLATE']
+            here.close()
 
 # %% ../../nbs/sweeps/03_forkserver.ipynb #45437a56
 class Copied:
@@ -243,17 +311,21 @@ class Copied:
     def poll(self) -> int|None: # exit code, negative for a signal; None while it runs
         global _peak
         if self.returncode is None:
-            try: said = self.server.ask(pid=self.pid)
-            except (OSError, ValueError): said = dict(code=-signal.SIGKILL) # it ends, since its parent is gone
+            try:
+                said = self.server.ask(pid=self.pid)
+            except (OSError, ValueError):
+                said = dict(code=-signal.SIGKILL) # it ends, since its parent is gone
             self.returncode, _peak = said['code'], max(_peak, said.get('mib', 0))
         return self.returncode
 
     def wait(self) -> int: # exit code
-        while self.poll() is None: time.sleep(.05)
+        while self.poll() is None:
+            time.sleep(.05)
         return self.returncode
 
     def send_signal(self, number: int):
-        if self.poll() is None: os.kill(self.pid, number)
+        if self.poll() is None:
+            os.kill(self.pid, number)
     def terminate(self): self.send_signal(signal.SIGTERM)
     def kill(self): self.send_signal(signal.SIGKILL)
 
@@ -261,9 +333,12 @@ class Copied:
 def copy(**said # for `become`
         ) -> Copied|None: # None: no process can be copied here
     "A process by way of the server."
-    if sys.platform != 'linux': return None
-    try: pid = (by := server()).ask(**said)['pid']
-    except OSError: return None
+    if sys.platform != 'linux':
+        return None
+    try:
+        pid = (by := server()).ask(**said)['pid']
+    except OSError:
+        return None
     return Copied(by, pid) if pid else None
 
 def copied(cmd: list[str], # Jupyter's command
@@ -271,7 +346,8 @@ def copied(cmd: list[str], # Jupyter's command
            cwd: str|None, # its folder
           ) -> Copied|None: # None: start it in the usual way
     "A kernel by way of the server."
-    if cmd[0] != sys.executable or 'ipykernel_launcher' not in cmd: return None
+    if cmd[0] != sys.executable or 'ipykernel_launcher' not in cmd:
+        return None
     return copy(argv=cmd[cmd.index('ipykernel_launcher') + 1:], env=dict(env, JPY_PARENT_PID=str(os.getpid())), cwd=cwd and str(cwd))
 
 def in_copy(call: str, # 'module:function'
@@ -286,7 +362,8 @@ class WarmProvisioner(LocalProvisioner):
     "Copies where it can."
     async def launch_kernel(self, cmd, **kwargs):
         self.process = copied(cmd, kwargs['env'], kwargs.get('cwd'))
-        if self.process is None: return await super().launch_kernel(cmd, **kwargs)
+        if self.process is None:
+            return await super().launch_kernel(cmd, **kwargs)
         self.pid = self.pgid = self.process.pid
         return self.connection_info
 
@@ -302,13 +379,15 @@ class WarmManager(AsyncKernelManager):
         super().__init__(**options)
         self._kernel_spec, self.place = own_spec(), nullcontext()
         self.provisioner = WarmProvisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
-        if os.name != 'posix': return
+        if os.name != 'posix':
+            return
         self.place = socket_folder()
         self.transport, self.ip = 'ipc', f'{self.place.__enter__()}/kernel'
 
     async def _async_cleanup_resources(self, restart=False):
         await super()._async_cleanup_resources(restart)
-        if restart: return
+        if restart:
+            return
         place, self.place = self.place, nullcontext()
         place.__exit__(None, None, None)
 

@@ -8,11 +8,16 @@ __all__ = ['AXES', 'WORDS', 'NUMBERS', 'MOST_SEEDS', 'MANY', 'MOST', 'short', 'a
            'images_of', 'read_images', 'whole_paths', 'whole_table', 'make_jobs']
 
 # %% ../../nbs/sweeps/02_grid.ipynb #46390e6a
-import itertools, json, math, re
+import itertools
+import json
+import math
+import re
 from dataclasses import asdict, fields, replace
 from hashlib import sha256
 from pathlib import Path
+
 import torch
+
 from ..core import checkout, code_version
 from ..data import Splits, load_splits
 from ..downsample import ORIGINAL, load_plugins, operators
@@ -38,12 +43,16 @@ def as_value(name: str, # a parameter
     default = getattr(TrainConfig, name)
     kind, text = type(default), isinstance(value, str)
     if kind is str and (value is None or text):
-        if default and not value: raise ValueError(f'{where}{name} is empty. Give a value, e.g. {default}.')
-        if not (value or '').isprintable(): raise ValueError(f'{where}{name} must be one line of text, got {short(value)}.')
+        if default and not value:
+            raise ValueError(f'{where}{name} is empty. Give a value, e.g. {default}.')
+        if not (value or '').isprintable():
+            raise ValueError(f'{where}{name} must be one line of text, got {short(value)}.')
         return value or ''
-    if kind is bool and (found := WORDS.get(str(value).lower())) is not None: return found
+    if kind is bool and (found := WORDS.get(str(value).lower())) is not None:
+        return found
     plain = type(value) in ((int,) if kind is int else (int, float))
-    if kind in NUMBERS and (plain or text and re.fullmatch(NUMBERS[kind], value, re.ASCII | re.IGNORECASE)): return kind(value.replace('.inf', 'inf').replace('.nan', 'nan') if text else value)
+    if kind in NUMBERS and (plain or text and re.fullmatch(NUMBERS[kind], value, re.ASCII | re.IGNORECASE)):
+        return kind(value.replace('.inf', 'inf').replace('.nan', 'nan') if text else value)
     wanted = {int: 'a whole number', float: 'a number', bool: 'true or false', str: 'text'}[kind]
     raise ValueError(f'{where}{name} must be {wanted}, got {short(value)}.')
 
@@ -55,21 +64,26 @@ def as_seeds(n: str|int, # how many
             ) -> list[int]: # 0, 1, …
     "What `seeds` is short for."
     whole = re.fullmatch(r'\d{1,6}', str(n), re.ASCII) and type(n) in (int, str)
-    if not whole or not 1 <= int(n) <= MOST_SEEDS: raise ValueError(f'{where}: seeds must be a whole number from 1 to {MOST_SEEDS:,}, got {short(n)}. For seeds by name write seed: [3, 5].')
+    if not whole or not 1 <= int(n) <= MOST_SEEDS:
+        raise ValueError(f'{where}: seeds must be a whole number from 1 to {MOST_SEEDS:,}, got {short(n)}. For seeds by name write seed: [3, 5].')
     return list(range(int(n)))
 
 def axes(given: dict, # parameter → value or list of values; also `seeds`, a number
          where: str='the study', # for errors
         ) -> dict[str, list]: # parameter → values, without repeats
     "Read the axes of a grid; unknown names, values of the wrong type and lists in lists are refused."
-    if not isinstance(given, dict): raise ValueError(f'{where} must be a mapping of parameters to values, got {short(given)}.')
+    if not isinstance(given, dict):
+        raise ValueError(f'{where} must be a mapping of parameters to values, got {short(given)}.')
     given = dict(given)
     if 'seeds' in given:
-        if 'seed' in given: raise ValueError(f'{where} gives both seeds and seed. Keep one of them.')
+        if 'seed' in given:
+            raise ValueError(f'{where} gives both seeds and seed. Keep one of them.')
         given['seed'] = as_seeds(given.pop('seeds'), where)
-    if wrong := [k for k in given if k not in AXES]: raise ValueError(f'{where}: unknown parameter {", ".join(map(short, wrong[:5]))}. Valid: seeds, {", ".join(AXES)}.')
+    if wrong := [k for k in given if k not in AXES]:
+        raise ValueError(f'{where}: unknown parameter {", ".join(map(short, wrong[:5]))}. Valid: seeds, {", ".join(AXES)}.')
     values = {k: list(dict.fromkeys(as_value(k, x, f'{where}: ') for x in (v if isinstance(v, (list, tuple)) else [v]))) for k, v in given.items()}
-    if empty := [k for k, v in values.items() if not v]: raise ValueError(f'{where}: {", ".join(empty)} has no value. Give one or more.')
+    if empty := [k for k, v in values.items() if not v]:
+        raise ValueError(f'{where}: {", ".join(empty)} has no value. Give one or more.')
     return values
 
 # %% ../../nbs/sweeps/02_grid.ipynb #7d2bb68b
@@ -77,7 +91,8 @@ def check_cell(values: dict, # parameter → value
               ) -> TrainConfig: # checked as far as this machine can
     "Check one run's parameters, also those meant for a worker with a GPU."
     elsewhere = {} if torch.cuda.is_available() else {k: v for k, v, other in (('device', 'cuda', 'auto'), ('precision', 'fp16', 'bf16')) if values.get(k) == v}
-    if elsewhere.get('precision') and values.get('device') == 'cpu': elsewhere = {}
+    if elsewhere.get('precision') and values.get('device') == 'cpu':
+        elsewhere = {}
     cfg = check_config(dict(values, **{k: dict(device='auto', precision='bf16')[k] for k in elsewhere}))
     return replace(cfg, **elsewhere)
 
@@ -86,8 +101,10 @@ def whole_grid(grid: dict[str, list], # from `axes`
     "A grid with the values a study has where none are given; plug-ins are loaded."
     grid = dict(downsample=list(ORIGINAL), num_threads=[1], seed=[0]) | grid
     for plugins in grid.get('plugins', ['']):
-        with no_exit(f'The plug-in {plugins!r}'): load_plugins(plugins)
-    if grid['downsample'] == ['all']: grid['downsample'] = operators()
+        with no_exit(f'The plug-in {plugins!r}'):
+            load_plugins(plugins)
+    if grid['downsample'] == ['all']:
+        grid['downsample'] = operators()
     return {k: grid[k] for k in ('seed', *(k for k in grid if k not in ('seed', 'downsample')), 'downsample')}
 
 def n_cells(grid: dict[str, list], # from `axes`
@@ -108,7 +125,8 @@ def cells(grid: dict[str, list], # from `axes`
           exclude: list[dict]=(), # parameter → value or values; a run that a rule fits is left out
          ) -> list[TrainConfig]: # each once
     "The runs of a grid."
-    if (n := n_cells(grid)) > MOST: raise ValueError(f'The grid has {n:,} runs: {" x ".join(f"{len(v):,} {k}" for k, v in whole_grid(grid).items() if len(v) > 1)}. At most {MOST:,} can be one study.')
+    if (n := n_cells(grid)) > MOST:
+        raise ValueError(f'The grid has {n:,} runs: {" x ".join(f"{len(v):,} {k}" for k, v in whole_grid(grid).items() if len(v) > 1)}. At most {MOST:,} can be one study.')
     grid, rules = whole_grid(grid), [axes(rule, 'exclude') for rule in exclude]
     every = (dict(zip(grid, combination)) for combination in itertools.product(*grid.values()))
     return list(dict.fromkeys(check_cell(c) for c in every if not left_out(c, rules)))
@@ -122,17 +140,21 @@ def presets() -> dict[str, Path]: # name → file
 def check_name(name: str, # of a study
               ) -> str: # the same
     "Refuse names that cannot be a file's."
-    if not (isinstance(name, str) and re.fullmatch(r'\w[\w.-]*', name) and len(name.encode()) <= 100): raise ValueError(f'A study cannot be called {short(name)}. Use letters, digits, ".", "_" and "-", at most 100, or give it a --name.')
+    if not (isinstance(name, str) and re.fullmatch(r'\w[\w.-]*', name) and len(name.encode()) <= 100):
+        raise ValueError(f'A study cannot be called {short(name)}. Use letters, digits, ".", "_" and "-", at most 100, or give it a --name.')
     return name
 
 def rules(found, # below `exclude` in a file
           where: str, # for errors
          ) -> list[dict]: # parameter → values
     "Check what a file excludes."
-    if found is None: return []
-    if not isinstance(found, list): raise ValueError(f'{where}: exclude must be a list of mappings, e.g. exclude: [{{arch: lenet, image_size: 64}}], got {short(found)}.')
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise ValueError(f'{where}: exclude must be a list of mappings, e.g. exclude: [{{arch: lenet, image_size: 64}}], got {short(found)}.')
     made = [axes(rule, f'{where}, exclude') for rule in found]
-    if {} in made: raise ValueError(f'{where}, exclude: a rule without a parameter would leave out every run.')
+    if {} in made:
+        raise ValueError(f'{where}, exclude: a rule without a parameter would leave out every run.')
     return made
 
 # %% ../../nbs/sweeps/02_grid.ipynb #bce64d81
@@ -141,12 +163,16 @@ def load_spec(study: str|Path, # a preset's name or the path of a YAML file
     "Read and check a study's file."
     where = str(study)
     path = Path(study).expanduser() if where.endswith(('.yaml', '.yml')) else presets().get(where)
-    if path is None or not path.is_file(): raise FileNotFoundError(f'There is no study {where[:200]!r}. Give the path of a .yaml file, or one of {", ".join(presets())}.')
+    if path is None or not path.is_file():
+        raise FileNotFoundError(f'There is no study {where[:200]!r}. Give the path of a .yaml file, or one of {", ".join(presets())}.')
     spec = read_spec(path, where)
-    if not isinstance(spec.get('grid'), dict): raise ValueError(f'{where} must be a mapping with a mapping `grid` in it, as nbs/studies/quick.yaml is.')
-    if wrong := sorted(set(spec) - {'name', 'about', 'grid', 'exclude'}): raise ValueError(f'{where}: unknown entry {", ".join(wrong)[:80]}. Valid: name, about, grid, exclude; parameters go below grid.')
+    if not isinstance(spec.get('grid'), dict):
+        raise ValueError(f'{where} must be a mapping with a mapping `grid` in it, as nbs/studies/quick.yaml is.')
+    if wrong := sorted(set(spec) - {'name', 'about', 'grid', 'exclude'}):
+        raise ValueError(f'{where}: unknown entry {", ".join(wrong)[:80]}. Valid: name, about, grid, exclude; parameters go below grid.')
     for k in ('name', 'about'):
-        if not isinstance(spec.get(k) or '', str): raise ValueError(f'{where}: {k} must be text, got {short(spec[k])}.')
+        if not isinstance(spec.get(k) or '', str):
+            raise ValueError(f'{where}: {k} must be text, got {short(spec[k])}.')
     return dict(name=check_name(spec.get('name') or path.stem), about=' '.join((spec.get('about') or '').split()), grid=axes(spec['grid'], where), exclude=rules(spec.get('exclude'), where))
 
 # %% ../../nbs/sweeps/02_grid.ipynb #5cfee6d8

@@ -9,15 +9,36 @@ __all__ = ['LIMIT', 'HOURS', 'OUTPUT_MIB', 'GRACE_S', 'ELSEWHERE', 'job_folder',
            'mend_notes', 'attempt', 'execute', 'kernel_mib', 'stop', 'command']
 
 # %% ../../nbs/sweeps/04_jobs.ipynb #63eb4cbd
-import importlib, logging, os, re, signal, socket, sys, threading, time
+import importlib
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
+
 from filelock import FileLock, Timeout
+
 from ..common.console import entry_point, redact, system_error
-from ..core import Damaged, append_jsonl, checkout, code_version, home, read_json, read_jsonl, shown, usable_cores, write_json
 from ..common.files import clear_drafts, set_aside
 from ..common.folders import run_path
+from downscalexr.core import (
+    Damaged,
+    append_jsonl,
+    checkout,
+    code_version,
+    home,
+    read_json,
+    read_jsonl,
+    shown,
+    usable_cores,
+    write_json,
+)
 from ..runs.runfiles import folder_key, is_finished, part_faults, read_part, unfinished
 from .forkserver import PINS, WarmManager, copies, in_copy, peak_mib, templated
 
@@ -34,23 +55,31 @@ def held(lock: Path, # a lock file
         ) -> bool: # True: a living process has it
     "Is somebody at it?"
     try:
-        if not lock.is_file(): return False
-        with FileLock(str(lock), timeout=0): return False
-    except Timeout: return True
-    except OSError: return False # whoever tries to work there is told
+        if not lock.is_file():
+            return False
+        with FileLock(str(lock), timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False # whoever tries to work there is told
 
 def failure(job: dict, # from `grid.make_jobs`
            ) -> dict: # attempts, error, notebook, host, time_utc; attempts is 0 where nothing failed, or the note is damaged
     "What went wrong the last time."
-    try: said = read_part(job_folder(job), 'failure.json') or {}
-    except Damaged: said = {}
+    try:
+        said = read_part(job_folder(job), 'failure.json') or {}
+    except Damaged:
+        said = {}
     return said if said.get('key') == job['key'] else dict(attempts=0, error='')
 
 def attempts(job: dict, # from `grid.make_jobs`
             ) -> list[dict]: # none where the log is damaged
     "The attempts of a job so far, from its log."
-    try: return read_jsonl(job_folder(job)/'attempts.jsonl')
-    except (Damaged, OSError): return []
+    try:
+        return read_jsonl(job_folder(job)/'attempts.jsonl')
+    except (Damaged, OSError):
+        return []
 
 # %% ../../nbs/sweeps/04_jobs.ipynb #d3264d42
 def judged(job: dict, # from `grid.make_jobs`
@@ -60,13 +89,18 @@ def judged(job: dict, # from `grid.make_jobs`
     "How far a job is, by its folder alone; whatever is wrong with the folder concerns this job alone."
     folder = job_folder(job)
     try:
-        if os.path.lexists(folder) and not folder.is_dir(): return 'failed', f'{shown(folder)} is a file where a folder belongs. Move it away.'
+        if os.path.lexists(folder) and not folder.is_dir():
+            return 'failed', f'{shown(folder)} is a file where a folder belongs. Move it away.'
         said = failure(job)
-        if said['attempts'] >= limit: return 'failed', redact(said['error'])
-        if (other := folder_key(folder)) not in ('', job['key']): return 'failed', f'{shown(folder)} holds another run (key {other[:8]}, this one is {job["key"][:8]}). Move that folder away.'
-        if not said['attempts'] and (folder/'notebook.ipynb').is_file() and is_finished(folder, job['key']): return 'done', ''
+        if said['attempts'] >= limit:
+            return 'failed', redact(said['error'])
+        if (other := folder_key(folder)) not in ('', job['key']):
+            return 'failed', f'{shown(folder)} holds another run (key {other[:8]}, this one is {job["key"][:8]}). Move that folder away.'
+        if not said['attempts'] and (folder/'notebook.ipynb').is_file() and is_finished(folder, job['key']):
+            return 'done', ''
         return 'running' if not mine and held(folder/'.job.lock') else 'waiting', ''
-    except OSError as e: return 'failed', redact(system_error(e))
+    except OSError as e:
+        return 'failed', redact(system_error(e))
 
 def state(job: dict, # from `grid.make_jobs`
           limit: int=LIMIT, # attempts
@@ -82,12 +116,17 @@ def damage(job: dict, # from `grid.make_jobs`
     folder, found = job_folder(job), []
     try:
         found += part_faults(folder)
-        if os.path.lexists(folder/'result.json') and not os.path.lexists(folder/'config.json'): found.append((folder/'config.json', 'is missing'))
+        if os.path.lexists(folder/'result.json') and not os.path.lexists(folder/'config.json'):
+            found.append((folder/'config.json', 'is missing'))
         for read in (lambda: read_part(folder, 'failure.json'), lambda: read_jsonl(folder/'attempts.jsonl')):
-            try: read()
-            except Damaged as e: found.append((e.path, f'is damaged: {e.what}'))
-        if os.path.lexists(folder/'result.json') and not is_finished(folder, job['key']): return [f'{shown(p)} {what}' for p, what in found] + [unfinished(folder, job['key'])]
-    except OSError: pass # told by `judged`
+            try:
+                read()
+            except Damaged as e:
+                found.append((e.path, f'is damaged: {e.what}'))
+        if os.path.lexists(folder/'result.json') and not is_finished(folder, job['key']):
+            return [f'{shown(p)} {what}' for p, what in found] + [unfinished(folder, job['key'])]
+    except OSError:
+        pass # told by `judged`
     return [f'{shown(p)} {what}' for p, what in found]
 
 # %% ../../nbs/sweeps/04_jobs.ipynb #d7957536
@@ -108,7 +147,8 @@ def note_failure(job: dict, # from `grid.make_jobs`
     "Count a failed attempt."
     said = dict(key=job['key'], attempts=attempts or failure(job)['attempts'] + 1, error=one_line(error), notebook='notebook.ipynb', host=socket.gethostname(), time_utc=datetime.now(timezone.utc).isoformat(timespec='seconds'))
     path = job_folder(job)/'failure.json'
-    if path.is_dir(): set_aside(path)
+    if path.is_dir():
+        set_aside(path)
     write_json(path, said)
     return said
 
@@ -117,8 +157,10 @@ def reason(e: Exception, # what papermill or we raised
           ) -> str: # one line for people
     "An error in words."
     text = f'{e.ename}: {e.evalue}' if hasattr(e, 'ename') else str(e) if isinstance(e, JobFailed) else f'{type(e).__name__}: {system_error(e) if isinstance(e, OSError) else e}'
-    if 'DeadKernel' in text: text = f'{text} (killed, or out of memory)'
-    if 'holds another run' not in text: return one_line(text)
+    if 'DeadKernel' in text:
+        text = f'{text} (killed, or out of memory)'
+    if 'holds another run' not in text:
+        return one_line(text)
     theirs = '' if (here := code_version()) == job['code'] else f' The code here is {here}, the driver has {job["code"]}: install the same version.'
     return one_line(f'This worker would train another run than the driver asked for.{theirs or " The code is the same, so the images (DOWNSCALEXR_DATA, source) or a plug-in differ from those of the driver."} {text}')
 
@@ -143,12 +185,16 @@ class Outputs:
         if kind == 'error':
             lines = [redact(line[:20_000]) for line in content.get('traceback', [])[-100:]]
             return dict(message, content=dict(content, evalue=redact(content.get('evalue', '')[:20_000]), traceback=lines))
-        if kind not in ('stream', 'display_data', 'execute_result', 'update_display_data'): return message
+        if kind not in ('stream', 'display_data', 'execute_result', 'update_display_data'):
+            return message
         data = content.get('data') or {}
         size = 200 + len(content.get('text', '')) + sum(len(str(v)) for v in data.values()) # a message of one letter takes room, too
-        if kind != 'update_display_data': self.room -= size
-        if self.room >= 0 and size <= OUTPUT_MIB << 20: return dict(message, content=self.clean(content))
-        if self.full or kind == 'update_display_data': return None
+        if kind != 'update_display_data':
+            self.room -= size
+        if self.room >= 0 and size <= OUTPUT_MIB << 20:
+            return dict(message, content=self.clean(content))
+        if self.full or kind == 'update_display_data':
+            return None
         self.full = True
         return dict(message, msg_type='stream', content=dict(name='stderr', text=f'\n[The rest of the output is left out: more than {OUTPUT_MIB} MiB.]\n'))
 
@@ -164,7 +210,8 @@ def bounded_engine() -> str: # its name
     import papermill.engines as engines
     class Client(engines.PapermillNotebookClient):
         def process_message(self, msg, *args, **kwargs):
-            if (msg := outputs.take(msg)) is not None: return super().process_message(msg, *args, **kwargs)
+            if (msg := outputs.take(msg)) is not None:
+                return super().process_message(msg, *args, **kwargs)
     class Engine(engines.NBClientEngine):
         @classmethod
         def execute_managed_notebook(cls, nb_man, kernel_name, start_timeout=60, config=None, kernel_manager_class=None, **more):
@@ -183,11 +230,14 @@ def signal_kernels(number: int, # of a signal
     found = copies() # no children of this process
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            if 'ipykernel_launcher' in ' '.join(child.cmdline()): found.append(child.pid)
+            if 'ipykernel_launcher' in ' '.join(child.cmdline()):
+                found.append(child.pid)
     for pid in found:
         with suppress(OSError):
-            if number == signal.SIGKILL and os.getpgid(pid) == pid: os.killpg(pid, number)
-            else: os.kill(pid, number)
+            if number == signal.SIGKILL and os.getpgid(pid) == pid:
+                os.killpg(pid, number)
+            else:
+                os.kill(pid, number)
 
 @contextmanager
 def time_limit(hours: float, # from now
@@ -195,13 +245,17 @@ def time_limit(hours: float, # from now
     "Stop this process's kernels when the time is over."
     late, over = threading.Event(), threading.Event()
     def watch():
-        if over.wait(hours*3600): return
+        if over.wait(hours*3600):
+            return
         late.set()
         signal_kernels(signal.SIGTERM)
-        if not over.wait(GRACE_S): signal_kernels(signal.SIGKILL)
+        if not over.wait(GRACE_S):
+            signal_kernels(signal.SIGKILL)
     threading.Thread(target=watch, daemon=True).start()
-    try: yield late
-    finally: over.set()
+    try:
+        yield late
+    finally:
+        over.set()
 
 # %% ../../nbs/sweeps/04_jobs.ipynb #53b5eb45
 def pin_threads(n: int, # CPU threads; 0: all cores this process may use
@@ -210,8 +264,10 @@ def pin_threads(n: int, # CPU threads; 0: all cores this process may use
     "Give kernels started with this environment as many threads, and the allocator's defaults, with large pages where the system has them."
     env = os.environ if env is None else env
     for name in PINS:
-        if env.get(name) != (wanted := str(n or usable_cores())): env[name] = wanted
-    for name in ('MALLOC_TRIM_THRESHOLD_', 'IN_TEST'): env.pop(name, None) # under nbdev_test 03_train would shrink the run
+        if env.get(name) != (wanted := str(n or usable_cores())):
+            env[name] = wanted
+    for name in ('MALLOC_TRIM_THRESHOLD_', 'IN_TEST'):
+        env.pop(name, None) # under nbdev_test 03_train would shrink the run
     env.setdefault('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
     return env
 
@@ -221,9 +277,12 @@ def write_config(job: dict, # from `grid.make_jobs`
                 ):
     "Say whose folder this is, where no file says it yet; what is damaged is set aside."
     path = folder/'config.json'
-    try: known = read_part(folder, path.name)
-    except Damaged: known = set_aside(path) and None
-    if not known and folder_key(folder) in ('', job['key']): write_json(path, dict(job['config'], key=job['key']))
+    try:
+        known = read_part(folder, path.name)
+    except Damaged:
+        known = set_aside(path) and None
+    if not known and folder_key(folder) in ('', job['key']):
+        write_json(path, dict(job['config'], key=job['key']))
 
 def run_notebook(job: dict, # from `grid.make_jobs`
                  folder: Path, # the job's, its lock held
@@ -232,15 +291,19 @@ def run_notebook(job: dict, # from `grid.make_jobs`
     import papermill
     draft = folder/'.notebook.ipynb'
     with FileLock(str(folder/'.lock'), timeout=60): # the kernel of a killed worker lives for another second
-        for place in (folder, folder/'checkpoints'): clear_drafts(place)
+        for place in (folder, folder/'checkpoints'):
+            clear_drafts(place)
     for path in (draft, folder/'notebook.ipynb'):
-        if path.is_dir(): set_aside(path)
+        if path.is_dir():
+            set_aside(path)
     pin_threads(job['config']['num_threads'])
     try:
         papermill.execute_notebook(str(checkout()/'nbs'/'03_train.ipynb'), str(draft), parameters=dict(job['config'], run_dir=str(folder)), progress_bar=False, engine_name=bounded_engine(), kernel_manager_class=WarmManager)
     finally:
-        if draft.exists(): os.replace(draft, folder/'notebook.ipynb')
-    if wrong := unfinished(folder, job['key']): raise JobFailed(f'The notebook ended without an error and without a result: {wrong}. Something ended it early, e.g. a plug-in that calls sys.exit().')
+        if draft.exists():
+            os.replace(draft, folder/'notebook.ipynb')
+    if wrong := unfinished(folder, job['key']):
+        raise JobFailed(f'The notebook ended without an error and without a result: {wrong}. Something ended it early, e.g. a plug-in that calls sys.exit().')
 
 # %% ../../nbs/sweeps/04_jobs.ipynb #f66998ce
 def after_notebook(folder: Path, # of a finished run, with its executed notebook
@@ -260,10 +323,13 @@ def mend_notes(job: dict, # from `grid.make_jobs`
     "Set damaged notes aside and write what is known anew; cut off a last line of the log that was never finished."
     said, log = damage(job), folder/'attempts.jsonl'
     for name, read in (('failure.json', lambda: read_part(folder, 'failure.json')), (log.name, lambda: read_jsonl(log))):
-        try: read()
-        except Damaged: set_aside(folder/name)
+        try:
+            read()
+        except Damaged:
+            set_aside(folder/name)
     content = log.read_bytes() if log.is_file() else b'\n'
-    if not content.endswith(b'\n'): os.truncate(log, content.rfind(b'\n') + 1)
+    if not content.endswith(b'\n'):
+        os.truncate(log, content.rfind(b'\n') + 1)
     write_config(job, folder)
     return said
 
@@ -277,14 +343,17 @@ def attempt(job: dict, # from `grid.make_jobs`
     start, _mine[job['name']] = time.monotonic(), False
     note('started')
     with time_limit(hours) as late:
-        try: run_notebook(job, folder)
+        try:
+            run_notebook(job, folder)
         except Exception as e:
             stopped = _mine[job['name']]
             text = f'It was stopped after {hours:.3g} hours, the limit of one attempt (--job-hours). Its last checkpoint is kept, the next attempt goes on from there.' if late.is_set() else reason(e, job)
             note('stopped' if stopped else 'failed', seconds=round(time.monotonic() - start, 1), error=text[:500])
-            if not stopped: note_failure(job, text)
+            if not stopped:
+                note_failure(job, text)
             raise JobFailed(text) from None
-        finally: _mine.clear()
+        finally:
+            _mine.clear()
     (folder/'failure.json').unlink(missing_ok=True)
     note('finished', seconds=round(time.monotonic() - start, 1), kernel_mib=kernel_mib())
 
@@ -295,23 +364,29 @@ def execute(job: dict, # from `grid.make_jobs`
            ) -> str: # 'done', or 'found' where it was done before
     "Do a job unless it is done; the function that workers run."
     folder = job_folder(job)
-    if why := judged(job, limit)[1]: raise JobFailed(why)
+    if why := judged(job, limit)[1]:
+        raise JobFailed(why)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(str(folder/'.job.lock')):
             now, why = judged(job, limit, mine=True)
-            if now == 'done': return 'found'
-            if now == 'failed': raise JobFailed(why)
+            if now == 'done':
+                return 'found'
+            if now == 'failed':
+                raise JobFailed(why)
             attempt(job, folder, hours)
-    except OSError as e: raise JobFailed(one_line(system_error(e))) from None
+    except OSError as e:
+        raise JobFailed(one_line(system_error(e))) from None
     after_notebook(folder)
     return 'done'
 
 # %% ../../nbs/sweeps/04_jobs.ipynb #5a5685cc
 def kernel_mib() -> int|None: # the largest child of this process so far, MiB; None where the system does not say
     "Peak memory of this worker's kernels."
-    try: import resource
-    except ImportError: return None
+    try:
+        import resource
+    except ImportError:
+        return None
     return max(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss//1024, peak_mib())
 
 def stop(names: list[str], # jobs whose driver was stopped

@@ -7,6 +7,7 @@ __all__ = ['MAX_BYTES', 'MAX_DEPTH', 'MAX_VALUES', 'NULLS', 'decoded', 'Building
 
 # %% ../../nbs/sweeps/01_specs.ipynb #af53ac37
 from pathlib import Path
+
 import yaml
 
 # %% ../../nbs/sweeps/01_specs.ipynb #36c08c02
@@ -16,11 +17,16 @@ def decoded(content: bytes, # of a file
             where: str, # the file, for errors
            ) -> str:
     "The text of a study's file."
-    if len(content) > MAX_BYTES: raise ValueError(f'{where} has more than {MAX_BYTES//1024} KiB, so it is no study file.')
-    if content[:2] in (b'\xff\xfe', b'\xfe\xff') or content[1:2] == b'\0': raise ValueError(f'{where} is UTF-16 text. Save it as UTF-8.')
-    try: text = content.decode('utf-8-sig')
-    except UnicodeDecodeError as e: raise ValueError(f'{where} is no UTF-8 text: byte {e.start + 1} is {content[e.start]:#04x}. Save it as UTF-8.') from None
-    if '\0' in text: raise ValueError(f'{where} holds a zero byte, so it is no text file.')
+    if len(content) > MAX_BYTES:
+        raise ValueError(f'{where} has more than {MAX_BYTES//1024} KiB, so it is no study file.')
+    if content[:2] in (b'\xff\xfe', b'\xfe\xff') or content[1:2] == b'\0':
+        raise ValueError(f'{where} is UTF-16 text. Save it as UTF-8.')
+    try:
+        text = content.decode('utf-8-sig')
+    except UnicodeDecodeError as e:
+        raise ValueError(f'{where} is no UTF-8 text: byte {e.start + 1} is {content[e.start]:#04x}. Save it as UTF-8.') from None
+    if '\0' in text:
+        raise ValueError(f'{where} holds a zero byte, so it is no text file.')
     return text
 
 # %% ../../nbs/sweeps/01_specs.ipynb #89098410
@@ -36,16 +42,24 @@ class Building:
 
     def put(self, event, value): # into what is open
         self.n += 1
-        if self.n > MAX_VALUES: self.refuse(event, f'more than {MAX_VALUES:,} values; this is no study file.')
-        if not self.open: self.root = value
-        elif isinstance(self.open[-1], list): self.open[-1].append(value)
-        elif self.keys[-1] is not None: self.open[-1][self.keys[-1]], self.keys[-1] = value, None
-        elif not isinstance(value, str) or not value: self.refuse(event, 'a key must be a word.')
-        elif value in self.open[-1]: self.refuse(event, f'{value[:60]!r} stands there twice. Keep one of them.')
-        else: self.keys[-1] = value
+        if self.n > MAX_VALUES:
+            self.refuse(event, f'more than {MAX_VALUES:,} values; this is no study file.')
+        if not self.open:
+            self.root = value
+        elif isinstance(self.open[-1], list):
+            self.open[-1].append(value)
+        elif self.keys[-1] is not None:
+            self.open[-1][self.keys[-1]], self.keys[-1] = value, None
+        elif not isinstance(value, str) or not value:
+            self.refuse(event, 'a key must be a word.')
+        elif value in self.open[-1]:
+            self.refuse(event, f'{value[:60]!r} stands there twice. Keep one of them.')
+        else:
+            self.keys[-1] = value
 
     def begin(self, event, value): # a dict or list
-        if len(self.open) == MAX_DEPTH: self.refuse(event, f'lists and mappings within each other, more than {MAX_DEPTH} deep; this is no study file.')
+        if len(self.open) == MAX_DEPTH:
+            self.refuse(event, f'lists and mappings within each other, more than {MAX_DEPTH} deep; this is no study file.')
         self.put(event, value)
         self.open.append(value)
         self.keys.append(None)
@@ -58,15 +72,22 @@ def take_event(b: Building, # changed
                documents: list, # grows by each document that begins
               ):
     "Do what an event says."
-    if isinstance(event, yaml.AliasEvent) or getattr(event, 'anchor', None): b.refuse(event, 'anchors and aliases (& and *) are not used in study files. Write the value out, or quote the text.')
-    if getattr(event, 'tag', None): b.refuse(event, f'tags ({event.tag[:40]}) are not used in study files. Write plain values, or quote the text.')
+    if isinstance(event, yaml.AliasEvent) or getattr(event, 'anchor', None):
+        b.refuse(event, 'anchors and aliases (& and *) are not used in study files. Write the value out, or quote the text.')
+    if getattr(event, 'tag', None):
+        b.refuse(event, f'tags ({event.tag[:40]}) are not used in study files. Write plain values, or quote the text.')
     if isinstance(event, yaml.DocumentStartEvent):
         documents.append(event)
-        if len(documents) > 1: b.refuse(event, 'a second document begins. One file is one study.')
-    elif isinstance(event, yaml.MappingStartEvent): b.begin(event, {})
-    elif isinstance(event, yaml.SequenceStartEvent): b.begin(event, [])
-    elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)): b.open.pop(), b.keys.pop()
-    elif isinstance(event, yaml.ScalarEvent): b.put(event, None if event.implicit[0] and event.value in NULLS else event.value)
+        if len(documents) > 1:
+            b.refuse(event, 'a second document begins. One file is one study.')
+    elif isinstance(event, yaml.MappingStartEvent):
+        b.begin(event, {})
+    elif isinstance(event, yaml.SequenceStartEvent):
+        b.begin(event, [])
+    elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+        b.open.pop(), b.keys.pop()
+    elif isinstance(event, yaml.ScalarEvent):
+        b.put(event, None if event.implicit[0] and event.value in NULLS else event.value)
 
 # %% ../../nbs/sweeps/01_specs.ipynb #0c8acd68
 def read_yaml(text: str, # of a file
@@ -75,12 +96,14 @@ def read_yaml(text: str, # of a file
     "The values of a YAML document, each as the text that stands there."
     b, documents = Building(where), []
     try:
-        for event in yaml.parse(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader)): take_event(b, event, documents)
+        for event in yaml.parse(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):
+            take_event(b, event, documents)
     except yaml.MarkedYAMLError as e:
         line = (e.problem_mark or e.context_mark).line
         tab = ' Indent with spaces, not with tabs.' if '\t' in ''.join(text.splitlines()[line:line + 1]) else ''
         raise ValueError(f'{where} is not valid YAML, line {line + 1}: {" ".join(str(e.problem).split())}.{tab}') from None
-    except yaml.YAMLError as e: raise ValueError(f'{where} is not valid YAML: {" ".join(str(e).split())}') from None
+    except yaml.YAMLError as e:
+        raise ValueError(f'{where} is not valid YAML: {" ".join(str(e).split())}') from None
     return b.root
 
 # %% ../../nbs/sweeps/01_specs.ipynb #783f3d48
@@ -88,7 +111,9 @@ def read_spec(path: Path, # a YAML file
               where: str, # the file as the user named it, for errors
              ) -> dict:
     "The mapping in a study's file."
-    with open(path, 'rb') as f: content = f.read(MAX_BYTES + 1)
+    with open(path, 'rb') as f:
+        content = f.read(MAX_BYTES + 1)
     found = read_yaml(decoded(content, where), where)
-    if not isinstance(found, dict): raise ValueError(f'{where} must be a mapping with a mapping `grid` in it, as nbs/studies/quick.yaml is.')
+    if not isinstance(found, dict):
+        raise ValueError(f'{where} must be a mapping with a mapping `grid` in it, as nbs/studies/quick.yaml is.')
     return found

@@ -1,13 +1,16 @@
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+
 from runner import *
 from runner import _data
-from dataclasses import replace, asdict
-from datetime import datetime, timezone
-from downscalexr.metrics import auroc
-from downscalexr.panel import panel_scores
+
 from downscalexr.device import run_key
+from downscalexr.metrics import auroc
+from downscalexr.original import ORIGINAL
+from downscalexr.panel import panel_scores
 from downscalexr.plan import *
 from downscalexr.plan import ABLATION_OPERATORS
-from downscalexr.original import ORIGINAL
+
 LIMIT, given = float(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ''
 made = provenance(); say(made); pool = DevicePool('cuda')
 journal, DONE = OUT/'runs', Path('/tmp/done.txt')

@@ -2,6 +2,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
+
 from downscalexr.data import load_splits
 from downscalexr.device import Recipe, run_key
 from downscalexr.panel import HARD, hard_split

@@ -1,18 +1,31 @@
 "Runs a list of recipes on the lent GPU: python runner.py study.json seconds lanes"
-import os, sys, time, json, subprocess
+import json
+import os
+import subprocess
+import sys
+import time
+
 T0 = time.monotonic()
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, here)
 os.environ.setdefault('CUDA_DEVICE_MAX_CONNECTIONS', '32'); os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
 os.environ['DOWNSCALEXR_HOME'] = '/tmp/home'; os.environ['DOWNSCALEXR_DATA'] = here + '/chest_xray'
 from pathlib import Path
-import numpy as np, torch, sklearn, PIL, pandas as pd
+
+import numpy as np
+import pandas as pd
+import PIL
+import sklearn
+import torch
+
 from downscalexr import core
 from downscalexr.data import load_splits
 from downscalexr.device import *
 from downscalexr.store import append_run, study_images
+
 torch.set_num_threads(8)
 from downscalexr import models
+
 _known = {(b['downsample'], b['arch'], b['image_size'], b['control']): tuple(map(int, b['channels'].split('-'))) for b in json.loads(Path(here, 'budgets.json').read_text())['rows']}
 _search = models.matched_channels
 def looked_up(downsample, arch, image_size, width, control):

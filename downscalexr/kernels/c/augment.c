@@ -78,6 +78,7 @@ size_t augmented_scratch(int side) {
  * scratch: zeros, `augmented_scratch` for each thread */
 void augmented(const uint8_t *images, const float *how, float *out, float *scratch, int n, int side,
                float mean, float deviation, int threads) {
+    (void)threads; /* without OpenMP there is one */
     int wide = side + 3;
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int k = 0; k < n; k++) {

@@ -151,6 +151,7 @@ void linear_backward(const float *g, const int *rows, const float *x, float *w, 
  * written; dx may be null */
 void linear_backward(const float *g, const int *rows, const float *x, float *w, float *dw, float *m, float *v,
                      float *dx, const adam *how, int images, int live, int outs, int ins, int threads) {
+    (void)threads; /* without OpenMP there is one */
     int whole = ins / (WIDTH * V);
     int all[images];
     for (int i = 0; i < images; i++) {

@@ -172,11 +172,10 @@ def matched_channels(downsample: str, # one of `operators()`
         starts = mixtures(low, high) if mixed else near[:20]
         found = [channels for start in starts for channels in nudged(cost, target, start)]
         near = sorted({*near, *found}, key=off)
-    best = near[0]
-    if off(best) > .01:
+    if off(near[0]) > .01:
         raise ValueError(f'{arch} with {downsample} cannot meet the {control} budget at width {width} '
-                         f'({off(best):.1%} off). Use a larger width.')
-    return best
+                         f'({off(near[0]):.1%} off). Use a larger width.')
+    return near[0]
 
 # %% ../../nbs/networks/02_cost.ipynb #fa15f87e
 def budget_table(sizes: tuple=(64, 128, 224, 320), # pixels on each side

@@ -6,6 +6,11 @@
 __all__ = ['verdict', 'save_report', 'missing_text', 'study_names', 'old_benchmark', 'ensure_benchmark', 'summary_text',
            'report_part', 'overview', 'folder_name', 'parse', 'main']
 
+# %% ../nbs/05_analysis.ipynb #4ef7b3c2
+from .common.extras import require_study
+
+require_study(__name__) # before the imports: it names the extra where one of them is missing
+
 # %% ../nbs/05_analysis.ipynb #a976eed8
 import argparse
 from pathlib import Path

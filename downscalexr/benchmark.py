@@ -5,6 +5,11 @@
 # %% auto #0
 __all__ = ['LAYOUTS', 'make_case', 'time_cases', 'summarise', 'benchmark', 'latency_table', 'plot_latency', 'parse', 'main']
 
+# %% ../nbs/04_benchmark.ipynb #7e56ac34
+from .common.extras import require_study
+
+require_study(__name__) # before the imports: it names the extra where one of them is missing
+
 # %% ../nbs/04_benchmark.ipynb #baba3d0d
 import argparse
 import copy

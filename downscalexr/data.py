@@ -8,6 +8,11 @@ __all__ = ['DIVISION_VERSION', 'MAX_SEED', 'check_draw', 'draw_share', 'assign_s
            'describe', 'leak_share', 'leaks', 'shift_features', 'told_apart', 'shift_table', 'plot_quality', 'share',
            'parse', 'outline', 'torn_patients', 'findings', 'write_audit', 'audit_command', 'main']
 
+# %% ../nbs/01_data.ipynb #bc3469da
+from .common.extras import require_study
+
+require_study(__name__) # before the imports: it names the extra where one of them is missing
+
 # %% ../nbs/01_data.ipynb #fc1c275e
 import argparse
 import io

@@ -11,6 +11,11 @@ __all__ = ['ENTRIES', 'START_S', 'ALIKE', 'COMMANDS', 'announce', 'studies_folde
            'seconds_taken', 'status_lines', 'shared', 'rubbish', 'delete', 'size_line', 'agreed', 'clean', 'again',
            'check_size', 'start', 'status', 'main']
 
+# %% ../nbs/sweeps/07_study.ipynb #8d6ac3f5
+from .common.extras import require_study
+
+require_study(__name__) # before the imports: it names the extra where one of them is missing
+
 # %% ../nbs/sweeps/07_study.ipynb #966b38c8
 import argparse
 import os

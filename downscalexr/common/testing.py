@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['environment_of', 'scratch_home', 'captured', 'contains', 'lacks', 'one_paragraph', 'refused', 'exits', 'Done',
-           'run_command', 'clean_failure', 'clean_success', 'BadAnswers', 'closed_port', 'bad_server', 'fake_run']
+           'run_command', 'clean_failure', 'clean_success', 'BadAnswers', 'closed_port', 'bad_server', 'fake_run',
+           'image_folder']
 
 # %% ../../nbs/common/04_testing.ipynb #dfce2209
 import contextlib
@@ -261,3 +262,22 @@ def fake_run(folder: Path, # to make
     write_json(folder/'config.json', dict(config or {}, key=key))
     write_json(folder/'result.json', result | more)
     return folder
+
+# %% ../../nbs/common/04_testing.ipynb #fa233120
+def image_folder(root: Path, # to fill
+                 n: int=12, # images of each class in each folder
+                 folders: tuple=('train', 'test'), # '.' for a tree without them
+                 size: int=40, # height; the width is 10 more
+                 seed: int=0, # of the noise
+                ) -> Path: # the same
+    "PNG files of noise, named as in the usual download, each of a patient of its own."
+    import numpy as np # only tests of images need these two
+    from PIL import Image
+    rng = np.random.default_rng(seed)
+    for k, folder in enumerate(folders):
+        for label, form in dict(NORMAL='IM-{:04d}-0001', PNEUMONIA='person{}_virus_1').items():
+            (root/folder/label).mkdir(parents=True, exist_ok=True)
+            for i in range(n):
+                grey = rng.integers(0, 255, (size, size + 10), dtype='uint8')
+                Image.fromarray(grey).save(root/folder/label/f'{form.format(100*k + i)}.png')
+    return root

@@ -271,7 +271,7 @@ def image_folder(root: Path, # to fill
                  seed: int=0, # of the noise
                 ) -> Path: # the same
     "PNG files of noise, named as in the usual download, each of a patient of its own."
-    import numpy as np # only tests of images need these two
+    import numpy as np  # only tests of images need these two
     from PIL import Image
     rng = np.random.default_rng(seed)
     for k, folder in enumerate(folders):

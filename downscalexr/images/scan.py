@@ -129,7 +129,7 @@ def open_scan(folder: Path, # of the cache
               n: int, # images it must hold
               image_size: int, # pixels on each side
              ) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]: # scan, pairs, images
-    "Open what a scan left; what cannot belong to these images is `Damaged`."
+    "Open a scan; what cannot belong to these images is `Damaged`."
     scan, pairs = read_table(folder/'scan.csv', _scan_columns), read_table(folder/'pairs.csv', _pair_columns)
     images, shape = np.load(folder/'images.npy', mmap_mode='r', allow_pickle=False), (n, 1, image_size, image_size)
     if images.shape != shape or images.dtype != np.uint8:
@@ -240,7 +240,7 @@ def load_files(source: Source, # of kind 'kaggle' or 'folder'
 # %% ../../nbs/images/10_scan.ipynb #0d82f777
 def load_images(source: Source, # as `find_source` gives it
                 image_size: int, # pixels on each side
-               ) -> tuple[pd.DataFrame, tuple, dict]: # (table, as `open_scan` gives it, what was passed over and how often)
+               ) -> tuple[pd.DataFrame, tuple, dict]: # (table, as `open_scan` gives it, count of what was passed over)
     "A source's images, read and measured."
     if source.kind == 'phantom':
         return *load_phantom(source.patients, image_size), {}

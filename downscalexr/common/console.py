@@ -19,12 +19,10 @@ import traceback
 from functools import partial, wraps
 from urllib.parse import quote, quote_plus, unquote
 
-from ..core import home
-
 # %% ../../nbs/common/02_console.ipynb #0de7adb6
 _secret_name = re.compile(r'PASSWORD|PASSWD|PASSPHRASE|TOKEN(?!IZ)|SECRET|API_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|CREDENTIAL'
                           r'|PRIVATE_?KEY|KAGGLE_KEY|CONNECTION_?STRING|(^|_)PAT$', re.IGNORECASE) # of a variable
-_no_secret = re.compile(r'true|false|none|null|auto|default|yes|\d{1,4}', re.IGNORECASE) # settings, whatever their names
+_no_secret = re.compile(r'true|false|none|null|auto|default|yes|\d{1,4}', re.IGNORECASE) # settings
 
 def is_secret(name: str, # of a variable of the environment
               value: str, # of it
@@ -38,7 +36,8 @@ def is_secret(name: str, # of a variable of the environment
 def spellings(secret: str, # as it was given
              ) -> set[str]: # also quoted for addresses, JSON and HTML
     "The ways in which a text may hold a secret."
-    return {secret, quote(secret), quote_plus(secret), unquote(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1], html.escape(secret)}
+    return {secret, quote(secret), quote_plus(secret), unquote(secret),
+            json.dumps(secret)[1:-1], repr(secret)[1:-1], html.escape(secret)}
 
 # %% ../../nbs/common/02_console.ipynb #36b95068
 _user_in_address = re.compile(r'//(?:[^/:@\s]*:(.*)|([^/:@\s]{8,}))@') # a password, or a token in place of a user

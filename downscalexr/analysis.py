@@ -4,16 +4,20 @@
 
 # %% auto #0
 __all__ = ['verdict', 'save_report', 'missing_text', 'study_names', 'old_benchmark', 'ensure_benchmark', 'summary_text',
-           'report_part', 'overview', 'folder_name', 'parse', 'main']
+           'benchmark_name', 'report_part', 'overview', 'folder_name', 'write_report']
+
+# %% ../nbs/05_analysis.ipynb #4ef7b3c2
+from .common.extras import require_study
+
+require_study(__name__) # before the imports: it names the extra where one of them is missing
 
 # %% ../nbs/05_analysis.ipynb #a976eed8
-import argparse
 from pathlib import Path
 
 import pandas as pd
 
 from .benchmark import benchmark
-from .common.console import entry_point, redact, some_text, whole_number
+from .common.console import redact
 from .common.files import set_aside, write_table
 from .core import Damaged, atomic_write, cpu_name, home, read_json, shown
 from .downsample import load_plugins
@@ -143,19 +147,29 @@ def summary_text(r: Results, # what was reported
     return f'\n{caption(r)}\n{what}\n{missing_text(r.provenance["missing"])}\n{text}\n\n' + '\n'.join(f'{k + ":":20}{v}' for k, v in places.items())
 
 # %% ../nbs/05_analysis.ipynb #89373a12
-def report_part(a: argparse.Namespace, # of the command
+def benchmark_name(config: dict, # of a run
+                   several: bool, # True: the study has several parts
+                  ) -> str: # of a file
+    "Where the benchmark of a part of a study is kept."
+    if not several:
+        return 'benchmark.json'
+    budget = f'{config.get("width", 1.):g}{config.get("control", "")}'
+    return f'benchmark-{config["arch"]}-{config["image_size"]}px-{budget}.json'
+
+def report_part(runs: Path, # folder of run folders
                 out: Path, # folder to fill
                 setting: dict, # of this part; {} where the study has one part
                 names: list[str], # of its runs
                 missing: dict[str, str], # name of a run of the study that has no result → why
+                repeats: int=20, # rounds of the benchmark
+                experiment: str='downscalexr', # MLflow experiment
                ) -> Results:
     "Benchmark, gather, draw and print one part of a study."
-    configs = [r['config'] for r in finished_runs(a.runs, names).values()]
-    first = configs[0]
-    file = f'benchmark-{first["arch"]}-{first["image_size"]}px-{first.get("width", 1.):g}{first.get("control", "")}.json' if setting else 'benchmark.json'
-    ensure_benchmark(a.runs, configs, a.repeats, file)
-    r = load_results(collect(a.runs, out, names, file, missing))
-    print(summary_text(r, save_report(r, out, a.experiment), a.runs, out))
+    configs = [r['config'] for r in finished_runs(runs, names).values()]
+    file = benchmark_name(configs[0], bool(setting))
+    ensure_benchmark(runs, configs, repeats, file)
+    r = load_results(collect(runs, out, names, file, missing))
+    print(summary_text(r, save_report(r, out, experiment), runs, out))
     return r
 
 # %% ../nbs/05_analysis.ipynb #62c6431b
@@ -178,33 +192,24 @@ def folder_name(setting: dict, # of a part
     return '-'.join(f'{k}={v}' for k, v in setting.items()).replace('/', '_')
 
 # %% ../nbs/05_analysis.ipynb #c9a91f34
-def parse(args: list[str]|None, # words of the command; None: those of the shell
-         ) -> argparse.Namespace: # runs, out, all, repeats, experiment
-    "Read the command line."
-    p = argparse.ArgumentParser('downscalexr_report', description='Benchmark, compare and draw the runs of the latest study. Exit code 1 where a run is missing or damaged; the report is then of the others.',
-                                formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    p.add_argument('--runs', type=Path, default=None, help='folder of run folders; default: runs in the home folder')
-    p.add_argument('--out', type=Path, default=None, help='folder of the report; default: report/ below --runs')
-    p.add_argument('--all', action='store_true', help='all finished runs, not only those of the latest study')
-    p.add_argument('--repeats', type=whole_number(1, 10_000), default=20, help='rounds of the benchmark')
-    p.add_argument('--experiment', type=some_text, default='downscalexr', help='MLflow experiment')
-    a = p.parse_args(args)
-    a.runs = a.runs or home()/'runs'
-    a.out = a.out or a.runs/'report'
-    return a
-
-@entry_point('downscalexr_report')
-def main(args: list[str]|None=None, # words of the command; default: those of the shell
-        ) -> int: # exit code: 1 where a run is missing
-    "The command `downscalexr_report`."
-    a = parse(args)
-    names, missing = study_names(a.runs, a.all)
-    damaged = read_runs(a.runs, names)[1]
-    gone = {n: 'its folder is not there' for n in names or [] if not (a.runs/n).is_dir()}
-    missing |= gone | damaged
-    whole = [(setting, report_part(a, folder, setting, part, missing), folder) for setting, part in parts(a.runs, names) for folder in [a.out/folder_name(setting)]]
+def write_report(runs: Path|None=None, # folder of run folders; default: runs in the home folder
+                 out: Path|None=None, # folder to fill; default: report/ below `runs`
+                 everything: bool=False, # True: all finished runs, not only those of the latest study
+                 repeats: int=20, # rounds of the benchmark
+                 experiment: str='downscalexr', # MLflow experiment
+                ) -> int: # exit code: 1 where a run is missing
+    "Benchmark, compare and draw the runs of a study: the command `downscalexr report`."
+    runs = runs or home()/'runs'
+    out = out or runs/'report'
+    names, missing = study_names(runs, everything)
+    gone = {n: 'its folder is not there' for n in names or [] if not (runs/n).is_dir()}
+    missing |= gone | read_runs(runs, names)[1]
+    whole = []
+    for setting, part in parts(runs, names):
+        folder = out/folder_name(setting)
+        whole.append((setting, report_part(runs, folder, setting, part, missing, repeats, experiment), folder))
     if len(whole) > 1:
-        print(overview(whole, a.out))
+        print(overview(whole, out))
     if missing:
         print(f'\n{missing_text(missing)}')
     return int(bool(missing))

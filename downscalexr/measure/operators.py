@@ -23,7 +23,7 @@ from torch import nn
 from torch.library import Library
 from tqdm.auto import tqdm
 
-from ..benchmark import time_cases
+from .timing import time_cases
 from ..core import environment, keep_freed_memory, looks, read_json, write_json
 from ..downsample import get_operator, make_downsample, operators
 from ..operators.blur import filter_padded

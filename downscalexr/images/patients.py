@@ -169,15 +169,15 @@ def patient_rule(text: str, # as for the parameter `patients`
         return words[text]
     return table_rule(text) if text.lower().endswith('.csv') else pattern_rule(text)
 
-# %% ../../nbs/images/04_patients.ipynb #1cbb4505
-UNKNOWN = .1 # share of the images whose patient may be unknown where no rule is stated
+# %% ../../nbs/images/04_patients.ipynb #c603ef0b
+UNKNOWN = .1 # share of the patients that may be unknown without a rule
 
 def all_known(rule: str, # as for the parameter `patients`
               files: list[str], # paths from the root
               patients: list[str], # '' where it is not known
               name: str, # of the source
-             ) -> list[str]: # a patient for each
-    "Refuse a source whose patients are not known; a few odd names among many become patients of their own."
+             ) -> list[str]: # patients
+    "Refuse a source without known patients; few odd names become patients of their own."
     unknown = [f for f, p in zip(files, patients) if not p]
     counts = f'{len(unknown):,} of {len(files):,}'
     if unknown and rule:
@@ -185,6 +185,7 @@ def all_known(rule: str, # as for the parameter `patients`
         raise ValueError(f'patients={rule!r} says nothing of {among}. It must cover them all.')
     if len(unknown) > UNKNOWN*len(files):
         odd = f'{counts} names follow no scheme that is known, as {printable(unknown[0])}'
-        raise ValueError(f'{name}: whose images are these? {odd}, and images of one patient on both sides of a split '
-                         f'would make every result too good. State a rule with patients=… (--patient-pattern …): {RULES}.')
+        leak = 'images of one patient on both sides of a split would make every result too good'
+        remedy = f'State a rule with patients=… (--patient-pattern …): {RULES}.'
+        raise ValueError(f'{name}: whose images are these? {odd}, and {leak}. {remedy}')
     return [p or f'unknown-{without_ending(f)}' for f, p in zip(files, patients)]

@@ -86,10 +86,10 @@ def archive_entries(archive: Path, # .zip or .tar
 
 # %% ../../nbs/images/03_unpacked.ipynb #09a4ba59
 def unpack_into(archive: Path, # .zip or .tar
-                out: Path, # an empty folder
+                out: Path, # empty folder
                 most: Limits|None=None, # default: the current ones
                ) -> dict: # files: path → as `write_entry`; skipped: what → how many
-    "Unpack the images of an archive, safely."
+    "Unpack the images safely."
     budget = Budget(archive.stat().st_size, out, most or Limits.current())
     entries = archive_entries(archive, budget, out)
     files, skipped, names = {}, Counter(), {}

@@ -228,12 +228,12 @@ def kaggle_fault(error: Exception, # kagglehub's own kinds, and those of request
 
 # %% ../../nbs/images/05_downloads.ipynb #e7a807b1
 def fetch_kaggle(handle: str, # owner/name/versions/number
-                 by_hand: str, # for the error: what to do without a network
+                 by_hand: str, # for the error
                  tries: int=3, # at most
                  wait: float=2., # seconds; doubles
                  patience: float=120, # seconds without growth
                 ) -> Path: # of the data set
-    "A data set of Kaggle, through kagglehub."
+    "A data set of Kaggle."
     try:
         import kagglehub
     except ImportError:

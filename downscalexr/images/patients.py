@@ -169,7 +169,7 @@ def patient_rule(text: str, # as for the parameter `patients`
         return words[text]
     return table_rule(text) if text.lower().endswith('.csv') else pattern_rule(text)
 
-# %% ../../nbs/images/04_patients.ipynb #c603ef0b
+# %% ../../nbs/images/04_patients.ipynb #4f3cf1ae
 UNKNOWN = .1 # share of the patients that may be unknown without a rule
 
 def all_known(rule: str, # as for the parameter `patients`
@@ -177,7 +177,7 @@ def all_known(rule: str, # as for the parameter `patients`
               patients: list[str], # '' where it is not known
               name: str, # of the source
              ) -> list[str]: # patients
-    "Refuse a source without known patients; few odd names become patients of their own."
+    "Refuse a source without known patients; odd names become patients."
     unknown = [f for f, p in zip(files, patients) if not p]
     counts = f'{len(unknown):,} of {len(files):,}'
     if unknown and rule:

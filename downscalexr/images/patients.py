@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCHEMES', 'RULES', 'UNKNOWN', 'Scheme', 'parse_name', 'is_mask', 'folder_patient', 'Named', 'without_ending',
-           'by_names', 'by_pattern', 'read_patients', 'by_table', 'patient_rule', 'all_known']
+           'patient_by_name', 'pattern_rule', 'parse_patients', 'read_patients', 'table_rule', 'patient_rule',
+           'all_known']
 
 # %% ../../nbs/images/04_patients.ipynb #7ad594df
 import re
@@ -14,9 +15,9 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from .reader import printable
+from .files import printable
 
-# %% ../../nbs/images/04_patients.ipynb #aefb6162
+# %% ../../nbs/images/04_patients.ipynb #62192d15
 @dataclass(frozen=True)
 class Scheme:
     "How one collection names its images."
@@ -31,26 +32,33 @@ SCHEMES = (
     Scheme('Kermany, normal', r'((?:NORMAL2-)?IM)-(\d+)-\d+', r'\1-\2', 'normal', 'NORMAL2-IM-0115-0001'),
     Scheme('Kermany, Mendeley release', r'(NORMAL|BACTERIA|VIRUS)-(\d+)-\d+', r'\1-\2', r'\1', 'VIRUS-1337031-0004'),
     Scheme('NIH ChestX-ray14', r'(000\d{5})_\d{3}(?!\d)', r'NIH-\1', 'unknown', '00000013_005'),
-    Scheme('CheXpert, path as one name', r'(patient\d{5})_study\d+_view\d+', r'\1', 'unknown', 'patient00001_study1_view1_frontal'),
+    Scheme('CheXpert, path as one name', r'(patient\d{5})_study\d+_view\d+', r'\1', 'unknown',
+           'patient00001_study1_view1_frontal'),
     Scheme('Shenzhen and Montgomery', r'((?:CHN|MCU)CXR_\d{4})_[01](?!\d)', r'\1', 'unknown', 'CHNCXR_0327_1'))
+
+# %% ../../nbs/images/04_patients.ipynb #aefb6162
 _compiled = [(re.compile(s.pattern), s) for s in SCHEMES]
 
 def parse_name(stem: str, # file name without folder and ending
-              ) -> tuple[str, str]: # (patient, '' where no scheme fits; subtype: 'normal', 'bacteria', 'virus' or 'unknown')
+              ) -> tuple[str, str]: # patient, '' where no scheme fits; 'normal', 'bacteria', 'virus' or 'unknown'
     "Patient and subtype from a file name of a known scheme."
-    for pattern, s in _compiled:
-        if m := pattern.match(stem):
-            return m.expand(s.patient), m.expand(s.subtype).lower()
+    for pattern, scheme in _compiled:
+        if found := pattern.match(stem):
+            return found.expand(scheme.patient), found.expand(scheme.subtype).lower()
     return '', 'unknown'
 
-# %% ../../nbs/images/04_patients.ipynb #8efde44b
-_containers = frozenset('image images img imgs picture pictures photo photos film films radiograph radiographs xray xrays x-ray x-rays cxr png pngs jpg jpeg jpegs dcm dicom dicoms data files frontal lateral ap pa'.split())
+# %% ../../nbs/images/04_patients.ipynb #047c4be7
 _masks = re.compile(r'(.*[ _-])?(masks?|segmentations?|annotations?|overlays?)', re.IGNORECASE)
 
 def is_mask(name: str, # of a folder
            ) -> bool:
     "Whether a folder holds outlines, not radiographs."
     return bool(_masks.fullmatch(name))
+
+# %% ../../nbs/images/04_patients.ipynb #8efde44b
+_containers = frozenset('image images img imgs picture pictures photo photos film films radiograph radiographs xray '
+                        'xrays x-ray x-rays cxr png pngs jpg jpeg jpegs dcm dicom dicoms data files frontal lateral '
+                        'ap pa'.split())
 
 def folder_patient(below: tuple, # parts of the path below the class, file last
                   ) -> str: # '' without a folder that could be a patient
@@ -59,7 +67,9 @@ def folder_patient(below: tuple, # parts of the path below the class, file last
     return f'folder-{named[0]}' if named else ''
 
 # %% ../../nbs/images/04_patients.ipynb #d4050477
-RULES = r"a regular expression with one group that finds the patient in the path, as '(\d+)_\d+'; a .csv file with the columns image and patient; 'folder' where each patient has a folder below the class; or 'each' where no two images show the same patient"
+RULES = (r"a regular expression with one group that finds the patient in the path, as '(\d+)_\d+'; "
+         "a .csv file with the columns image and patient; 'folder' where each patient has a folder below the class; "
+         "or 'each' where no two images show the same patient")
 
 @dataclass(frozen=True)
 class Named:
@@ -69,16 +79,20 @@ class Named:
     label: int # of the class
     classes: tuple # names of the class folders
 
+# %% ../../nbs/images/04_patients.ipynb #fe4910c6
 def without_ending(file: str) -> str: # the same, less '.png'
     "A path as a name for one image."
-    return PurePosixPath(file).with_suffix('').as_posix() if PurePosixPath(file).suffix else file
+    path = PurePosixPath(file)
+    return path.with_suffix('').as_posix() if path.suffix else file
 
-def by_names(p: Named) -> str: # '' where nothing is known
+# %% ../../nbs/images/04_patients.ipynb #ae749f6a
+def patient_by_name(image: Named) -> str: # '' where nothing is known
     "The patient a known scheme or a folder tells."
-    return parse_name(PurePosixPath(p.file).stem)[0] or folder_patient(p.below)
+    return parse_name(PurePosixPath(image.file).stem)[0] or folder_patient(image.below)
 
-def by_pattern(text: str, # regular expression with one group
-              ) -> Callable[[Named], str]:
+# %% ../../nbs/images/04_patients.ipynb #d259bb47
+def pattern_rule(text: str, # regular expression with one group
+                ) -> Callable[[Named], str]:
     "A rule from a regular expression."
     try:
         pattern = re.compile(text)
@@ -86,42 +100,61 @@ def by_pattern(text: str, # regular expression with one group
         raise ValueError(f'patients={text!r} is no regular expression ({e}). It must be {RULES}.') from None
     if pattern.groups != 1:
         raise ValueError(f'patients={text!r} has {pattern.groups} groups, not one. It must be {RULES}.')
-    def rule(p): return (m[1] or '') if (m := pattern.search(p.file)) else ''
+    def rule(image):
+        found = pattern.search(image.file)
+        return (found[1] or '') if found else ''
     return rule
+
+# %% ../../nbs/images/04_patients.ipynb #3cd407cb
+def parse_patients(path: str, # .csv file
+                  ) -> pd.DataFrame: # its columns in lower case: text
+    "Read a table, or say why it is none."
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig',
+                            encoding_errors='surrogateescape')
+    except (OSError, ValueError) as e:
+        said = str(e).splitlines()[0] if str(e) else type(e).__name__
+        place = Path(path).absolute()
+        raise ValueError(f'{place} cannot be read as a table ({said}). patients must be {RULES}.') from None
+    table.columns = [c.strip().casefold() for c in table.columns]
+    if lacks := [c for c in ('image', 'patient') if c not in table]:
+        has = ', '.join(map(printable, table.columns)) or 'none'
+        raise ValueError(f'{path} has no column {" and no column ".join(lacks)}; it has {has}.')
+    return table
 
 # %% ../../nbs/images/04_patients.ipynb #4599ba07
 def read_patients(path: str, # .csv file
                  ) -> pd.DataFrame: # image, patient, perhaps label: text
     "A table of images and patients, whole and without contradictions."
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig', encoding_errors='surrogateescape')
-    except (OSError, ValueError) as e:
-        raise ValueError(f'{Path(path).absolute()} cannot be read as a table ({str(e).splitlines()[0] if str(e) else type(e).__name__}). patients must be {RULES}.') from None
-    table.columns = [c.strip().casefold() for c in table.columns]
-    if lacks := [c for c in ('image', 'patient') if c not in table]:
-        raise ValueError(f'{path} has no column {" and no column ".join(lacks)}; it has {", ".join(map(printable, table.columns)) or "none"}.')
+    table = parse_patients(path)
     table['image'] = [i.replace('\\', '/').removeprefix('./') for i in table.image]
-    if len(empty := table[(table.image == '') | (table.patient.str.strip() == '')]):
+    empty = table[(table.image == '') | (table.patient.str.strip() == '')]
+    if len(empty):
         raise ValueError(f'{path}, row {empty.index[0] + 2}: an empty image or patient.')
-    if len(twice := table[table.image.duplicated() & ~table.duplicated()]):
+    twice = table[table.image.duplicated() & ~table.duplicated()]
+    if len(twice):
         raise ValueError(f'{path} names {printable(twice.image.iloc[0])} twice, with different entries.')
     return table.drop_duplicates()
 
-def by_table(path: str, # .csv file
-            ) -> Callable[[Named], str]:
+# %% ../../nbs/images/04_patients.ipynb #3d14fae4
+def table_rule(path: str, # .csv file
+              ) -> Callable[[Named], str]:
     "A rule from a table; an image stands there by its path, or by as much of its end as is unique."
-    table, used = read_patients(path), {}
-    rows = {i: r for i, r in zip(table.image, table.to_dict('records'))}
-    def rule(p):
-        parts = p.file.split('/')
-        name = next((n for i in range(len(parts)) if (n := '/'.join(parts[i:])) in rows), None)
+    rows = {row['image']: row for row in read_patients(path).to_dict('records')}
+    used = {}
+    def rule(image):
+        parts = image.file.split('/')
+        ends = ('/'.join(parts[i:]) for i in range(len(parts)))
+        name = next((end for end in ends if end in rows), None)
         if name is None:
             return ''
-        if used.setdefault(name, p.file) != p.file:
-            raise ValueError(f'{path}: {printable(name)} could be {printable(used[name])} and {printable(p.file)}. Write more of their paths.')
-        said = rows[name].get('label', '').strip()
-        if said and said.casefold() not in (str(p.label), p.classes[p.label].casefold()):
-            raise ValueError(f'{path} calls {printable(p.file)} {said!r}, and it lies in the folder {p.classes[p.label]}.')
+        file, other = printable(image.file), used.setdefault(name, image.file)
+        if other != image.file:
+            both = f'{printable(name)} could be {printable(other)} and {file}'
+            raise ValueError(f'{path}: {both}. Write more of their paths.')
+        said, folder = rows[name].get('label', '').strip(), image.classes[image.label]
+        if said and said.casefold() not in (str(image.label), folder.casefold()):
+            raise ValueError(f'{path} calls {file} {said!r}, and it lies in the folder {folder}.')
         return rows[name]['patient'].strip()
     return rule
 
@@ -129,21 +162,30 @@ def by_table(path: str, # .csv file
 def patient_rule(text: str, # as for the parameter `patients`
                 ) -> Callable[[Named], str]: # patient of an image; '' where it is not known
     "The rule that a text states."
-    words = {'': by_names, 'each': lambda p: f'image-{without_ending(p.file)}', 'folder': lambda p: folder_patient(p.below)}
+    words = {'': patient_by_name,
+             'each': lambda image: f'image-{without_ending(image.file)}',
+             'folder': lambda image: folder_patient(image.below)}
     if text in words:
         return words[text]
-    return by_table(text) if text.lower().endswith('.csv') else by_pattern(text)
+    return table_rule(text) if text.lower().endswith('.csv') else pattern_rule(text)
 
-UNKNOWN = .1 # share of the images whose patient may be unknown where no rule is stated
+# %% ../../nbs/images/04_patients.ipynb #4f3cf1ae
+UNKNOWN = .1 # share of the patients that may be unknown without a rule
+
 def all_known(rule: str, # as for the parameter `patients`
               files: list[str], # paths from the root
               patients: list[str], # '' where it is not known
               name: str, # of the source
-             ) -> list[str]: # a patient for each
-    "Refuse a source whose patients are not known; a few odd names among many become patients of their own."
+             ) -> list[str]: # patients
+    "Refuse a source without known patients; odd names become patients."
     unknown = [f for f, p in zip(files, patients) if not p]
+    counts = f'{len(unknown):,} of {len(files):,}'
     if unknown and rule:
-        raise ValueError(f'patients={rule!r} says nothing of {len(unknown):,} of {len(files):,} images, among them {printable(unknown[0])}. It must cover them all.')
+        among = f'{counts} images, among them {printable(unknown[0])}'
+        raise ValueError(f'patients={rule!r} says nothing of {among}. It must cover them all.')
     if len(unknown) > UNKNOWN*len(files):
-        raise ValueError(f'{name}: whose images are these? {len(unknown):,} of {len(files):,} names follow no scheme that is known, as {printable(unknown[0])}, and images of one patient on both sides of a split would make every result too good. State a rule with patients=… (--patient-pattern …): {RULES}.')
+        odd = f'{counts} names follow no scheme that is known, as {printable(unknown[0])}'
+        leak = 'images of one patient on both sides of a split would make every result too good'
+        remedy = f'State a rule with patients=… (--patient-pattern …): {RULES}.'
+        raise ValueError(f'{name}: whose images are these? {odd}, and {leak}. {remedy}')
     return [p or f'unknown-{without_ending(f)}' for f, p in zip(files, patients)]

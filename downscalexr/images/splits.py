@@ -20,28 +20,31 @@ from .sources import CLASSES
 @dataclass(eq=False)
 class Split:
     "One part of the data: rows of a shared array, with labels."
-    store: np.ndarray # uint8 (M, 1, H, W), all films of the source
+    store: np.ndarray # uint8 (M, 1, H, W), all images of the source
     rows: np.ndarray # int (N,), which of them are here
     table: pd.DataFrame # the manifest's rows, in the order of `rows`
 
     def __len__(self): return len(self.rows)
+
     @cached_property
     def labels(self) -> np.ndarray: # int64 (N,), 0 NORMAL, 1 PNEUMONIA
         return self.table.label.to_numpy(np.int64)
+
     @cached_property
     def images(self) -> np.ndarray: # uint8 (N, 1, H, W), copied into memory
         return self.store[self.rows]
+
     def batch(self, index: np.ndarray) -> np.ndarray: # uint8 (B, 1, H, W)
         return self.store[self.rows[index]]
 
 # %% ../../nbs/images/11_splits.ipynb #4fb0ba38
 @dataclass(eq=False)
 class Splits:
-    "Train, validation and test films of one source at one size."
+    "Train, validation and test images of one source at one size."
     train: Split
     val: Split
     test: Split
-    manifest: pd.DataFrame # every film, those set aside too: file, sha256, phash, patient, subtype, label, split, reason, ...
+    manifest: pd.DataFrame # every image, also those set aside: file, sha256, patient, label, split, reason, ...
     kind: str # 'kaggle', 'folder', 'medmnist' or 'phantom'
     name: str # what was asked for, as text without a path
     fingerprint: str # digest of the manifest, independent of size, place and seed
@@ -49,11 +52,15 @@ class Splits:
     audit: Audit|None=None # where all this comes from
 
     def counts(self) -> dict: # {'train': {'NORMAL': n, 'PNEUMONIA': n}, ...}
-        return {s: {c: int((getattr(self, s).labels == i).sum()) for i, c in enumerate(CLASSES)} for s in ('train', 'val', 'test')}
+        counted = {}
+        for name in ('train', 'val', 'test'):
+            labels = getattr(self, name).labels
+            counted[name] = {c: int((labels == i).sum()) for i, c in enumerate(CLASSES)}
+        return counted
 
 # %% ../../nbs/images/11_splits.ipynb #717317b2
 def take(split: Split, # any
-         share: float, # of the films, in (0, 1]
+         share: float, # of the images, in (0, 1]
          seed: int=0, # which patients come first
         ) -> Split: # whole patients, both classes
     "A nested, patient-grouped share of a split."
@@ -63,8 +70,12 @@ def take(split: Split, # any
         return split
     kept = np.zeros(len(split), bool)
     for label in np.unique(split.labels):
-        films = split.table.patient[split.labels == label]
-        patients = np.random.default_rng(derive_seed(seed, 'share', int(label))).permutation(np.sort(films.unique()))
-        before = np.cumsum(films.value_counts()[patients].to_numpy()) - films.value_counts()[patients].to_numpy()
-        kept |= split.table.patient.isin(patients[before < share*len(films)]).to_numpy() & (split.labels == label)
+        here = split.labels == label
+        counts = split.table.patient[here].value_counts()
+        stream = np.random.default_rng(derive_seed(seed, 'share', int(label)))
+        patients = stream.permutation(np.sort(counts.index.to_numpy()))
+        images = counts[patients].to_numpy()
+        before = np.cumsum(images) - images # images of the patients who come earlier
+        chosen = patients[before < share*here.sum()]
+        kept |= split.table.patient.isin(chosen).to_numpy() & here
     return Split(split.store, split.rows[kept], split.table[kept])

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FEW_MACS', 'filter_line', 'filter_numbers', 'filter_matrix', 'apply_matrices', 'filter_axis', 'filter_slices',
-           'edges', 'kernel', 'apply_line', 'filter_conv', 'spread_axis', 'spread_conv', 'by_conv', 'Filter',
-           'filter_padded', 'blur', 'BlurPool', 'BlurPool3', 'BlurPool4', 'MaxBlurPool', 'pass_convblur',
+           'edge_terms', 'depthwise_kernel', 'apply_line', 'filter_conv', 'spread_axis', 'spread_conv', 'prefers_conv',
+           'Filter', 'filter_padded', 'blur', 'BlurPool', 'BlurPool3', 'BlurPool4', 'MaxBlurPool', 'pass_convblur',
            'ConvBlurPool']
 
 # %% ../../nbs/operators/06_blur.ipynb #0452ecfd
@@ -18,7 +18,6 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from ..common.dispatch import is_held, is_nhwc, is_recorded, is_tracked
-from . import convolutions  # registered before these
 from .original import pass_centre
 from .registry import Halving, register
 
@@ -64,8 +63,10 @@ def filter_matrix(n: int, # pixels along an axis
     "The filter along one axis as a matrix, made for this call where the map is."
     if is_held(like):
         return torch.tensor(filter_numbers(n, taps, reflect), dtype=like.dtype, device=like.device)
-    return filter_line(torch.eye(n, dtype=torch.float64, device=like.device), taps, reflect).T.contiguous().to(like.dtype)
+    unit = torch.eye(n, dtype=torch.float64, device=like.device)
+    return filter_line(unit, taps, reflect).T.contiguous().to(like.dtype)
 
+# %% ../../nbs/operators/06_blur.ipynb #17e53a81
 def apply_matrices(x: torch.Tensor, # (N, C, H, W)
                    rows: torch.Tensor, # (h, H)
                    columns: torch.Tensor, # (w, W)
@@ -100,6 +101,7 @@ def filter_axis(x: torch.Tensor, # (N, C, H, W)
         y.narrow(dim, n - 1, 1).add_(e.narrow(dim, n - 1, 1), alpha=t[3])
     return y
 
+# %% ../../nbs/operators/06_blur.ipynb #b88764b2
 def filter_slices(x: torch.Tensor, # (N, C, H, W)
                   taps: tuple, # 3 or 4 numbers; the third is not 0
                  ) -> torch.Tensor: # (N, C, (H + 1)//2, (W + 1)//2)
@@ -108,9 +110,9 @@ def filter_slices(x: torch.Tensor, # (N, C, H, W)
     return filter_axis(filter_axis(x, 2, t), 3, t).mul_(taps[2]**2)
 
 # %% ../../nbs/operators/06_blur.ipynb #e147d467
-def edges(size: int, # pixels along one axis
-          taps: tuple, # 3 or 4 numbers
-         ) -> list[tuple]: # (position in the output, weight, position in the input) of what reflection adds
+def edge_terms(size: int, # pixels along one axis
+               taps: tuple, # 3 or 4 numbers
+              ) -> list[tuple]: # (position in the output, weight, position in the input) of what reflection adds
     "The terms a zero-padded filter lacks."
     if size == 1:
         return [(0, taps[0] + taps[2], 0)]
@@ -118,43 +120,51 @@ def edges(size: int, # pixels along one axis
         return [(0, taps[0], 1), (-1, taps[2], size - 2)]
     return [(0, taps[0], 1)] + [(-1, t, size - 2) for t in taps[3:]]
 
-def kernel(taps: tuple, # 3 or 4 numbers
-           like: torch.Tensor, # (N, C, any, any), the map to be filtered
-          ) -> torch.Tensor: # (C, 1, k, k), type and device of the map
+# %% ../../nbs/operators/06_blur.ipynb #77048a10
+def depthwise_kernel(taps: tuple, # 3 or 4 numbers
+                     like: torch.Tensor, # (N, C, any, any), the map to be filtered
+                    ) -> torch.Tensor: # (C, 1, k, k), type and device of the map
     "The taps as a depthwise kernel, made where the map is; a copy from another device would have to be waited for."
     kind = dict(dtype=torch.float64, device=like.device)
-    k = torch.tensor(taps, **kind) if like.device.type == 'cpu' else torch.cat([torch.full((1,), t, **kind) for t in taps])
+    if like.device.type == 'cpu':
+        k = torch.tensor(taps, **kind)
+    else:
+        k = torch.cat([torch.full((1,), t, **kind) for t in taps])
     return torch.outer(k, k).to(like.dtype).expand(like.shape[1], 1, -1, -1).contiguous()
 
+# %% ../../nbs/operators/06_blur.ipynb #bf5a9d07
 def apply_line(v: torch.Tensor, # (N, C, L)
                matrix: torch.Tensor, # (l, L)
               ) -> torch.Tensor: # (N, C, l)
     "A matrix applied to lines, as BLAS likes them best."
-    return v@matrix.T if v.shape[1] < 16 or len(v) == 1 or v.stride(1) != 1 else (matrix@v.transpose(1, 2)).transpose(1, 2)
+    if v.shape[1] < 16 or len(v) == 1 or v.stride(1) != 1:
+        return v@matrix.T
+    return (matrix@v.transpose(1, 2)).transpose(1, 2)
 
 def filter_conv(x: torch.Tensor, # (N, C, H, W)
                 taps: tuple, # 3 or 4 numbers
                ) -> torch.Tensor: # (N, C, (H + 1)//2, (W + 1)//2)
     "A depthwise convolution with zero padding, then the edges."
-    y = F.conv2d(x, kernel(taps, x), stride=2, padding=1, groups=x.shape[1])
-    for out, w, row in edges(x.shape[2], taps):
+    y = F.conv2d(x, depthwise_kernel(taps, x), stride=2, padding=1, groups=x.shape[1])
+    for out, w, row in edge_terms(x.shape[2], taps):
         y[:, :, out].add_(apply_line(x[:, :, row], filter_matrix(x.shape[3], taps, x)), alpha=w)
-    for out, w, col in edges(x.shape[3], taps):
+    for out, w, col in edge_terms(x.shape[3], taps):
         y[..., out].add_(apply_line(x[..., col], filter_matrix(x.shape[2], taps, x, reflect=False)), alpha=w)
     return y
 
 # %% ../../nbs/operators/06_blur.ipynb #5847f909
-def spread_axis(g: torch.Tensor, # (N, C, h, w), gradient of a filtered map
+def spread_axis(g: torch.Tensor, # (N, C, h, w), gradient after the filter
                 dim: int, # 2 or 3
-                size: int, # pixels before the filter
-                taps: tuple, # 3 or 4 numbers
-               ) -> torch.Tensor: # gradient before the filter
+                size: int, # pixels before it
+                taps: tuple, # 3 or 4
+               ) -> torch.Tensor:
     "The transpose of `filter_axis`."
     n, odd = g.shape[dim], size%2
     if size == 1:
         return g*sum(taps[:3])
     shape = [size if d == dim else s for d, s in enumerate(g.shape)]
-    x = torch.empty(shape, dtype=g.dtype, device=g.device, memory_format=torch.channels_last if is_nhwc(g) else torch.contiguous_format)
+    layout = torch.channels_last if is_nhwc(g) else torch.contiguous_format
+    x = torch.empty(shape, dtype=g.dtype, device=g.device, memory_format=layout)
     e, o = (x[:, :, k::2] if dim == 2 else x[..., k::2] for k in (0, 1))
     torch.mul(g, taps[1], out=e)
     torch.mul(g.narrow(dim, 0, n - odd), taps[2], out=o)
@@ -168,22 +178,24 @@ def spread_axis(g: torch.Tensor, # (N, C, h, w), gradient of a filtered map
         e.narrow(dim, n - 1, 1).add_(g.narrow(dim, n - 1, 1), alpha=taps[3])
     return x
 
+# %% ../../nbs/operators/06_blur.ipynb #058a04ea
 def spread_conv(g: torch.Tensor, # (N, C, h, w), gradient of a filtered map
                 size: tuple, # rows and columns before the filter
                 taps: tuple, # 3 or 4 numbers
                ) -> torch.Tensor: # gradient before the filter
     "The transpose of `filter_conv`."
     missing = [s - (2*n - 4 + len(taps)) for s, n in zip(size, g.shape[2:])]
-    x = F.conv_transpose2d(g, kernel(taps, g), stride=2, padding=1, output_padding=missing, groups=g.shape[1])
-    for out, w, row in edges(size[0], taps):
+    x = F.conv_transpose2d(g, depthwise_kernel(taps, g), stride=2, padding=1, output_padding=missing,
+                           groups=g.shape[1])
+    for out, w, row in edge_terms(size[0], taps):
         x[:, :, row].add_(apply_line(g[:, :, out], filter_matrix(size[1], taps, g).T), alpha=w)
-    for out, w, col in edges(size[1], taps):
+    for out, w, col in edge_terms(size[1], taps):
         x[..., col].add_(apply_line(g[..., out], filter_matrix(size[0], taps, g, reflect=False).T), alpha=w)
     return x
 
 # %% ../../nbs/operators/06_blur.ipynb #860c86fd
-def by_conv(x: torch.Tensor, # (N, C, H, W)
-           ) -> bool: # True: the convolution is faster than slices (measured on the machine of measure/operators)
+def prefers_conv(x: torch.Tensor, # (N, C, H, W)
+                ) -> bool: # True: the convolution is faster than slices (measured on the machine of measure/operators)
     "Large maps in channels_last; in NCHW many small maps of many channels."
     if is_nhwc(x):
         return x.numel() > 100_000
@@ -194,7 +206,7 @@ class Filter(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: torch.Tensor, taps: tuple) -> torch.Tensor:
         ctx.size, ctx.taps = x.shape[2:], taps
-        ctx.conv = by_conv(x)
+        ctx.conv = prefers_conv(x)
         return filter_conv(x, taps) if ctx.conv else filter_slices(x, taps)
 
     @staticmethod
@@ -205,20 +217,19 @@ class Filter(torch.autograd.Function):
         return spread_axis(spread_axis(g, 3, ctx.size[1], ctx.taps), 2, ctx.size[0], ctx.taps), None
 
 # %% ../../nbs/operators/06_blur.ipynb #b23f8168
+FEW_MACS = 500_000 # multiply-adds up to which two matrices are the fastest way
+
 def filter_padded(x: torch.Tensor, # (N, C, H, W), 3 px or more on each side
                   taps: tuple, # 3 or 4 numbers
                  ) -> torch.Tensor: # (N, C, (H + 1)//2, (W + 1)//2)
     "The definition: a padded copy and a depthwise convolution."
     padded = F.pad(x, (1, len(taps) - 2, 1, len(taps) - 2), mode='reflect')
-    return F.conv2d(padded, kernel(taps, x), stride=2, groups=x.shape[1])
-
-# %% ../../nbs/operators/06_blur.ipynb #cf412579
-FEW_MACS = 500_000 # multiply-adds up to which two matrices are the fastest way
+    return F.conv2d(padded, depthwise_kernel(taps, x), stride=2, groups=x.shape[1])
 
 def blur(x: torch.Tensor, # (N, C, H, W)
          taps: tuple, # 3 or 4 numbers; 4 only at even sizes
         ) -> torch.Tensor: # (N, C, (H + 1)//2, (W + 1)//2)
-    "Filter at every second pixel, by the fastest of three ways (where PyTorch records a graph, by the definition, which suits any number of images)."
+    "Filter at every second pixel, by the fastest of three ways; in a recorded graph by the definition, for any N."
     h, w = x.shape[-2:]
     if is_recorded() and min(h, w) > 2:
         return filter_padded(x, taps)
@@ -233,16 +244,20 @@ class BlurPool(Halving):
     def __init__(self, channels: int): super().__init__()
     def halve(self, x: torch.Tensor) -> torch.Tensor: return blur(x, self.taps)
 
-@register('blurpool3', 'BlurPool, 3 taps', 'Zhang 2019', equation=r'(b_3 * x)[2i, 2j],\; b_3 = \tfrac1{16}[1,2,1]^T[1,2,1]', count=lambda c, h, w: dict(macs=9*c*h*w))
+@register('blurpool3', 'BlurPool, 3 taps', 'Zhang 2019', count=lambda c, h, w: dict(macs=9*c*h*w),
+          equation=r'(b_3 * x)[2i, 2j],\; b_3 = \tfrac1{16}[1,2,1]^T[1,2,1]')
 class BlurPool3(BlurPool):
-    pass
+    "Three taps."
 
-@register('blurpool4', 'BlurPool, 4 taps', 'Zhang 2019', equation=r'(b_4 * x)[2i, 2j],\; b_4 = \tfrac1{64}[1,3,3,1]^T[1,3,3,1]', count=lambda c, h, w: dict(macs=16*c*h*w))
+@register('blurpool4', 'BlurPool, 4 taps', 'Zhang 2019', count=lambda c, h, w: dict(macs=16*c*h*w),
+          equation=r'(b_4 * x)[2i, 2j],\; b_4 = \tfrac1{64}[1,3,3,1]^T[1,3,3,1]')
 class BlurPool4(BlurPool):
+    "Four taps."
     taps = (.125, .375, .375, .125)
 
 # %% ../../nbs/operators/06_blur.ipynb #1c9e1fc2
-@register('maxblur3', 'MaxBlur, 3 taps', 'Zhang 2019', equation=r'(b_3 * \max_{2\times2} x)[2i, 2j]', count=lambda c, h, w: dict(macs=9*c*h*w, compares=8*c*h*w))
+@register('maxblur3', 'MaxBlur, 3 taps', 'Zhang 2019', equation=r'(b_3 * \max_{2\times2} x)[2i, 2j]',
+          count=lambda c, h, w: dict(macs=9*c*h*w, compares=8*c*h*w))
 class MaxBlurPool(BlurPool):
     "Maximum at stride 1, then BlurPool."
     def halve(self, x: torch.Tensor) -> torch.Tensor:
@@ -258,7 +273,8 @@ def pass_convblur(layer: nn.Module, # a ConvBlurPool
     pass_centre(layer.conv)
     layer.act = nn.Identity()
 
-@register('convblur3', 'ConvBlur, 3 taps', 'Zhang 2019', equation=r'(b_3 * \mathrm{relu}(k * x))[2i, 2j]', show=pass_convblur, count=lambda c, h, w: dict(macs=36*c*c*h*w + 9*c*h*w, compares=4*c*h*w))
+@register('convblur3', 'ConvBlur, 3 taps', 'Zhang 2019', equation=r'(b_3 * \mathrm{relu}(k * x))[2i, 2j]',
+          show=pass_convblur, count=lambda c, h, w: dict(macs=36*c*c*h*w + 9*c*h*w, compares=4*c*h*w))
 class ConvBlurPool(BlurPool):
     "3×3 convolution, ReLU, BlurPool."
     def __init__(self, channels: int):

@@ -420,6 +420,12 @@ def written() -> set:
 FILES = written()
 
 
+@beside
+def sanitizers():
+    "sanitizers: the C kernels touch only their own memory and do nothing undefined"
+    return sh(sys.executable, ROOT/'.ci'/'sanitize.py').strip().splitlines()[-1]
+
+
 @check
 def tree():
     "tree: the checks left no file in the checkout"

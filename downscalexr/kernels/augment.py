@@ -29,6 +29,7 @@ def why_not_augment(images: np.ndarray, # uint8 (N, 1, H, W)
         f'the images have {h} × {w} pixels and are not square': h != w,
     }) or why_not_compiled(load_kernels(C_FOLDER/'augment.c'))
 
+# %% ../../nbs/kernels/07_augment.ipynb #555a86f0
 @register_fast_path('augmentation', why_not_augment)
 def augment_in_c(images: np.ndarray, # uint8 (N, 1, H, H)
                  draw: torch.Tensor, # (N, 4) rows of `draw_augmentation`

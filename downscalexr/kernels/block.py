@@ -38,6 +38,7 @@ def first_divisor(n: int, # to be divided
     "The first size that divides a number."
     return next(size for size in sizes if n % size == 0)
 
+# %% ../../nbs/kernels/05_block.ipynb #83b8ac03
 @functools.lru_cache
 def block_constants(in_channels: int, out_channels: int, kernel: int, stride: int, # of the convolution
                     pool: str, # one of `FUSIBLE`

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['OPTIONS', 'ATTEMPTS', 'LIMIT_S', 'CACHE_ADVICE', 'NotCompiled', 'run_compiler', 'processor_features', 'compiler',
            'cache_folder', 'safe_cache', 'compile_library', 'load_library', 'cached_library', 'clear_builds',
-           'store_library', 'c_text', 'library_key', 'kernel_library', 'advice', 'load_kernels', 'addresses',
-           'use_kernels', 'with_kernels', 'trouble', 'registers', 'why_not_compiled']
+           'load_stored', 'store_library', 'c_text', 'library_key', 'kernel_library', 'advice', 'load_kernels',
+           'addresses', 'use_kernels', 'with_kernels', 'trouble', 'registers', 'why_not_compiled']
 
 # %% ../../nbs/kernels/02_build.ipynb #77b9f881
 import ctypes
@@ -76,6 +76,7 @@ def processor_features() -> list[str]: # lines
     lines = info.read_text(encoding='utf-8', errors='replace').splitlines()
     return sorted({line for line in lines if line.startswith(('flags', 'Features', 'model'))})
 
+# %% ../../nbs/kernels/02_build.ipynb #bbd9a3eb
 @functools.lru_cache
 def compiler() -> tuple[tuple, str]: # the words of its command, and what it and the processor say of themselves
     "The C compiler of this machine; without one that answers, `NotCompiled`."
@@ -171,6 +172,17 @@ def clear_builds(folder: Path, # the cache, its lock held
         if all(p.name.startswith('kernel.') for p in path.iterdir()):
             shutil.rmtree(path, ignore_errors=True)
 
+# %% ../../nbs/kernels/02_build.ipynb #5d3f7133
+def load_stored(content: bytes, # a library that was compiled now
+                path: Path, # its file in the cache
+               ) -> ctypes.CDLL: # or `NotCompiled`
+    "Load a library for the first time."
+    try:
+        return load_library(content, path)
+    except OSError as e:
+        what = f'a kernel was compiled and cannot be loaded ({e}), as from a disk that lets no programs run (noexec)'
+        raise NotCompiled(what, f'{CACHE_ADVICE}, on another disk.', final=False) from None
+
 # %% ../../nbs/kernels/02_build.ipynb #4f450c2b
 def store_library(folder: Path, # the cache
                   key: str, # what the library depends on
@@ -194,11 +206,7 @@ def store_library(folder: Path, # the cache
     except OSError as e:
         what = f'the cache folder {folder} cannot be written: {e.strerror or e}'
         raise NotCompiled(what, f'{CACHE_ADVICE}.') from None
-    try:
-        return load_library(content, path)
-    except OSError as e:
-        what = f'a kernel was compiled and cannot be loaded ({e}), as from a disk that lets no programs run (noexec)'
-        raise NotCompiled(what, f'{CACHE_ADVICE}, on another disk.', final=False) from None
+    return load_stored(content, path)
 
 # %% ../../nbs/kernels/02_build.ipynb #d1a99201
 def c_text(source: Path|str, # a file, or C itself
@@ -243,6 +251,7 @@ def advice(e: NotCompiled, # why
     "What people are told."
     return f"A kernel could not be compiled, and training takes PyTorch's own operations, up to twice as long: {e}"
 
+# %% ../../nbs/kernels/02_build.ipynb #cc14c14f
 @functools.lru_cache
 def _library(source: Path|str, constants: tuple) -> ctypes.CDLL|None:
     global _trouble

@@ -60,6 +60,7 @@ def why_not_linear(x: torch.Tensor, # a layer's input
         'no gradient is wanted': not is_tracked(layer.weight),
     }) or why_not_plain(layer.weight) or why_not_plain(x) or why_not_compiled(load_kernels(C_FOLDER/'linear.c'))
 
+# %% ../../nbs/kernels/06_linear.ipynb #ef8cbc25
 @register_fast_path('linear', why_not_linear)
 def linear_product(x: torch.Tensor, # float32 (N, in_features)
                    layer: LargeLinear, # for which `why_not_linear` has no reason

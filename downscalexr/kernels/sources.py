@@ -9,8 +9,6 @@ __all__ = ['C_FOLDER', 'c_section', 'show_c']
 from importlib.resources import files
 from pathlib import Path
 
-from IPython.display import Markdown
-
 # %% ../../nbs/kernels/01_sources.ipynb #d1da3469
 C_FOLDER = Path(str(files('downscalexr')))/'kernels'/'c' # *.c, a kernel each, and the headers they share
 
@@ -26,7 +24,8 @@ def c_section(name: str, # of a file in `C_FOLDER`
 
 def show_c(name: str, # of a file in `C_FOLDER`
            *titles: str, # of its sections
-          ) -> Markdown: # highlighted where a page is rendered
+          ): # IPython Markdown, highlighted where a page is rendered
     "Print sections of a C file in a page."
+    from IPython.display import Markdown  # here: a study starts without IPython
     text = '\n\n'.join(c_section(name, title) for title in titles)
     return Markdown(f'```c\n{text}\n```')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FUSIBLE', 'ARCHS', 'Block', 'conv_block', 'Network', 'pooled_head', 'LargeLinear', 'LeNet', 'Residual', 'Compact',
-           'DownPair', 'ResidualBlock', 'ResNet18']
+           'DownPair', 'projection', 'ResidualBlock', 'ResNet18']
 
 # %% ../../nbs/networks/01_backbones.ipynb #a1eafd82
 from collections import OrderedDict
@@ -162,6 +162,15 @@ class DownPair(nn.Module):
         phase = self.main.phase(even(y))
         return self.main.sample(even(y), phase), self.main.sample(even(x), phase)
 
+# %% ../../nbs/networks/01_backbones.ipynb #a0841545
+def projection(conv: type, # `nn.Conv2d` or `StridedConv2d`
+               in_channels: int, # channels of the input
+               out_channels: int, # channels of the output
+              ) -> nn.Sequential: # (N, in, H, W) → (N, out, H, W), or half of H and W
+    "A normalised 1×1 convolution for a shortcut."
+    convolution = conv(in_channels, out_channels, 1, bias=False)
+    return nn.Sequential(OrderedDict(conv=convolution, norm=nn.BatchNorm2d(out_channels)))
+
 # %% ../../nbs/networks/01_backbones.ipynb #8be3e981
 class ResidualBlock(nn.Module):
     "Two 3×3 convolutions and a shortcut; halves where it is given an operator."
@@ -178,10 +187,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(out_channels)
         self.down = DownPair(downsample, out_channels, in_channels) if downsample and not self.strides else None
-        self.shortcut = nn.Identity()
-        if downsample:
-            project = conv(in_channels, out_channels, 1, bias=False)
-            self.shortcut = nn.Sequential(OrderedDict(conv=project, norm=nn.BatchNorm2d(out_channels)))
+        self.shortcut = projection(conv, in_channels, out_channels) if downsample else nn.Identity()
 
     def forward(self,
                 x: torch.Tensor, # (N, in, H, W)

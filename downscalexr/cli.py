@@ -228,7 +228,7 @@ def while_importing(options: dict, # from `engine`
     from downscalexr.sweeps.jobs import run_template
     return run_template()
 
-# %% ../nbs/06_command.ipynb #96cc60f8
+# %% ../nbs/06_command.ipynb #57ce66c1
 def studies_folder() -> Path:
     "Where studies are recorded."
     from downscalexr.core import home
@@ -241,7 +241,7 @@ def driver_note(name: str, # of a study; anything else leaves no note
     import psutil  # here: it is not in the light install
 
     from downscalexr.core import write_json
-    if not re.fullmatch(r'\\w[\\w.-]*', name):
+    if not re.fullmatch(r'\w[\w.-]*', name):
         yield
         return
     note = studies_folder()/f'.{name}.{platform.node()}.{os.getpid()}.driver'
@@ -259,8 +259,8 @@ def latest_study() -> str: # its name; '' where there is none
     except (OSError, Damaged):
         return ''
 
-# %% ../nbs/06_command.ipynb #87ab4064
-GRID = [option('name', str|None, None, 'name of the study; default: that of the file', parser=some_text, metavar='TEXT'),
+# %% ../nbs/06_command.ipynb #c959d9f5
+GRID = [option('name', str|None, None, 'of the study; default: that of the file', parser=some_text, metavar='TEXT'),
         option('replace', bool, False, 'take the name of another study', '--replace'),
         option('dry_run', bool, False, 'list the runs and estimate the time', '--dry-run'),
         option('yes', bool, False, 'begin a study of more than 1,000 runs without asking', '--yes'),
@@ -312,8 +312,9 @@ def study_retry(name: STUDY_NAME='', **asked) -> int:
         with driver_note(name or latest_study()):
             return retry_failed(name, StudyOptions(**asked))
 
-# %% ../nbs/06_command.ipynb #92999a8a
-@study_app.command('clean', epilog=examples('downscalexr study clean quick', 'downscalexr study clean quick --results --yes'))
+# %% ../nbs/06_command.ipynb #f1fdc1fb
+@study_app.command('clean', epilog=examples('downscalexr study clean quick',
+                                            'downscalexr study clean quick --results --yes'))
 def study_clean(name: STUDY_NAME='',
                 results: Annotated[bool, typer.Option('--results', help='delete finished runs too')]=False,
                 yes: Annotated[bool, typer.Option('--yes', help='do not ask')]=False) -> int:

@@ -65,10 +65,14 @@ def study_packages() -> Finding:
         return Finding('study', False, f'{", ".join(absent)} missing; operators and networks work', remedy, False)
     return Finding('study', True, 'all packages are installed')
 
-# %% ../../nbs/command/02_doctor.ipynb #373d53ce
+# %% ../../nbs/command/02_doctor.ipynb #f68d0bac
 def compiler() -> Finding:
     "Whether C kernels can be compiled here, and for which vector width."
-    from downscalexr.kernels.build import registers, trouble  # here: it imports PyTorch
+    try:
+        from downscalexr.kernels.build import registers, trouble  # here: it imports PyTorch
+    except ModuleNotFoundError as e:
+        remedy = "pip install 'downscalexr[study]'"
+        return Finding('compiler', False, f'not looked at, {e.name} is missing', remedy, needed=False)
     if said := trouble():
         return Finding('compiler', False, said, 'Install gcc or clang, or name a compiler in CC.', needed=False)
     floats = {32: 16, 16: 8}.get(registers(), 0)

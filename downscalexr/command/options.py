@@ -108,7 +108,7 @@ def new_app(about: str, # shown by --help
     return typer.Typer(help=about, epilog=examples(*lines), rich_markup_mode=None, no_args_is_help=True,
                        pretty_exceptions_enable=False, context_settings=plain, **more)
 
-# %% ../../nbs/command/01_options.ipynb #11c4f844
+# %% ../../nbs/command/01_options.ipynb #b06f57d9
 def usage_text(e: typer.TyperException, # why the words of a command are wrong
                name: str, # of the command
               ) -> str: # one paragraph; a whole help page where nothing was asked for
@@ -117,7 +117,8 @@ def usage_text(e: typer.TyperException, # why the words of a command are wrong
     if said.startswith('Usage: '):
         return said
     path = e.ctx.command_path if getattr(e, 'ctx', None) else name
-    return f'{path}: {said.rstrip(".")}. `{path} --help` lists what there is.'
+    end = '' if said.endswith(('.', '?')) else '.'
+    return f'{path}: {said}{end} `{path} --help` lists what there is.'
 
 def run_app(app: typer.Typer, # commands; each returns an exit code or None
             name: str, # of the command

@@ -96,7 +96,7 @@ def one_paragraph(text: str, # what somebody is told
 # %% ../../nbs/common/04_testing.ipynb #58c13ff6
 def refused(kind: type, # of the exception, exactly
             f, # what is called
-            *args, **kwargs # with these
+            /, *args, **kwargs # with these
            ) -> str: # its message
     "Call `f`, which must raise `kind` with one paragraph as its message."
     try:
@@ -109,7 +109,7 @@ def refused(kind: type, # of the exception, exactly
 # %% ../../nbs/common/04_testing.ipynb #7f1abdae
 def exits(code: int, # it must end with this exit code
           main, # the main function of a command: returns the code or raises SystemExit
-          *args, **kwargs # it is called with these
+          /, *args, **kwargs # it is called with these
          ) -> str: # what it printed, stripped
     "Call a command's main in this process and check how it ends; a traceback in its output is an error."
     with captured() as printed:

@@ -119,9 +119,9 @@ def paired_difference(labels, # (N,), 0 or 1
                       statistic, # as for cluster_bootstrap
                       n_boot: int=1000, # resamples B
                       seed: int=0, # of the resampling
-                      confidence: float=0.95, # share of the resamples between the bounds
-                     ) -> tuple[float, float]: # low, high of A minus B
-    "Percentile interval of a difference, paired by patient and by seed."
+                      confidence: float=0.95, # share between the bounds
+                     ) -> tuple[float, float]: # low, high of A - B
+    "Interval of a difference, paired by patient and by seed."
     shape_a, shape_b = np.shape(logits_a), np.shape(logits_b)
     if shape_a != shape_b:
         raise ValueError(f'A has logits {shape_a}, B {shape_b}: compare the same images and seeds')

@@ -110,7 +110,7 @@ def soft_ellipsoid(x, y, # coordinates of the rays, mm
 
 # %% ../../nbs/images/06_anatomy.ipynb #fd62548f
 def tube(x, y, # coordinates of the rays, mm
-         x0: float, y0: float, x1: float, y1: float, # ends of the axis, in the plane of the film, mm
+         x0: float, y0: float, x1: float, y1: float, # ends of the axis, in the plane of the image, mm
          r: float, # radius, mm
         ): # length of each ray inside, mm
     "Chord lengths of a cylinder with round ends."

@@ -4,11 +4,9 @@
 
 # %% auto #0
 __all__ = ['NO_MEMORY', 'REMEDIES', 'FORESEEN', 'is_secret', 'spellings', 'known_secrets', 'hide_known', 'redact', 'system_error',
-           'paragraph', 'degrade_output', 'exit_code', 'entry_point', 'in_bounds', 'whole_number', 'real_number',
-           'some_text']
+           'paragraph', 'degrade_output', 'exit_code', 'entry_point']
 
 # %% ../../nbs/common/02_console.ipynb #da209370
-import argparse
 import errno
 import html
 import json
@@ -16,7 +14,7 @@ import os
 import re
 import sys
 import traceback
-from functools import partial, wraps
+from functools import wraps
 from urllib.parse import quote, quote_plus, unquote
 
 # %% ../../nbs/common/02_console.ipynb #0de7adb6
@@ -170,37 +168,3 @@ def entry_point(name: str, # of the command, in front of its errors
             return exit_code(f, args, name)
         return main
     return decorate
-
-# %% ../../nbs/common/02_console.ipynb #5f12bd2e
-def in_bounds(text: str, # a flag's value
-              read: type, # int or float
-              low: float, # at least
-              high: float, # at most
-             ) -> int|float:
-    "A number between bounds, or wrong usage."
-    try:
-        value = read(text) if text.isascii() and '_' not in text else None
-    except ValueError:
-        value = None
-    if value is not None and low <= value <= high:
-        return value
-    raise argparse.ArgumentTypeError(f'{"a whole number" if read is int else "a number"} from {low:,} to {high:,} is wanted, got {text[:40]!r}')
-
-def whole_number(low: int, # at least
-                 high: int, # at most
-                ): # for argparse's `type`
-    "The type of a flag that takes a whole number between bounds."
-    return partial(in_bounds, read=int, low=low, high=high)
-
-def real_number(low: float, # at least
-                high: float, # at most
-               ): # for argparse's `type`
-    "The type of a flag that takes a number between bounds."
-    return partial(in_bounds, read=float, low=low, high=high)
-
-def some_text(text: str, # a flag's value
-             ) -> str: # the same
-    "For argparse's `type`: one line of text, not empty."
-    if text.strip() and text.isprintable():
-        return text
-    raise argparse.ArgumentTypeError(f'one line of text is wanted, got {text[:40]!r}')

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['RUN_FILES', 'plain_name', 'checked_name', 'runs_folder', 'run_path', 'belongs', 'is_checkpoint', 'contents',
-           'remove_in', 'is_folder', 'remove_run']
+           'is_folder', 'remove_in', 'remove_run']
 
 # %% ../../nbs/common/03_folders.ipynb #3f85bf1a
 import os
 import re
+import stat
 from pathlib import Path
 
 from ..core import home
@@ -21,19 +22,22 @@ def plain_name(name: object, # anything a file may hold
         return False
     return 0 < len(name.encode()) <= 200 and name[0] not in '.-~' and not set(name) & set('/\\')
 
+# %% ../../nbs/common/03_folders.ipynb #9f69f28d
 def checked_name(name: object, # from a file or a flag
                  what: str='run', # that is named
                 ) -> str: # the same
     "Refuse a name that could lead out of its folder."
     if plain_name(name):
         return name
-    raise ValueError(f'{str(name)[:80]!r} cannot be the name of a {what}: one part of a path is wanted, visible, without slashes, at most 200 bytes.')
+    raise ValueError(f'{str(name)[:80]!r} cannot be the name of a {what}: one part of a path is wanted, visible, '
+                     'without slashes, at most 200 bytes.')
 
 # %% ../../nbs/common/03_folders.ipynb #356ef931
 def runs_folder() -> Path: # may not exist yet
     "Where the folders of runs are."
     return home()/'runs'
 
+# %% ../../nbs/common/03_folders.ipynb #06d0e215
 def run_path(name: object, # of a run, from anywhere
              runs: Path|None=None, # folder of run folders; default: that of the home folder
             ) -> Path: # a direct child of it
@@ -41,11 +45,12 @@ def run_path(name: object, # of a run, from anywhere
     return (runs or runs_folder())/checked_name(name)
 
 # %% ../../nbs/common/03_folders.ipynb #70330769
-RUN_FILES = frozenset('config.json environment.json run.json status.json history.jsonl history.png scores.png predictions.csv best.pt best.pt.sha256 result.json '
-                      'notebook.ipynb notebook.html output.log attempts.jsonl failure.json mlflow.json mlflow.lock .notebook.ipynb .job.lock .lock'.split())
+RUN_FILES = frozenset((
+    'config.json environment.json run.json status.json history.jsonl history.png scores.png predictions.csv best.pt '
+    'best.pt.sha256 result.json notebook.ipynb notebook.html output.log attempts.jsonl failure.json mlflow.json '
+    'mlflow.lock .notebook.ipynb .job.lock .lock').split())
 _draft = re.compile(r'\.+(.+?)\.([\w-]+\.)?[\w-]+')
 _aside = re.compile(r'(.+)\.damaged(-\d+)?')
-_checkpoint = re.compile(r'\d{4,}-\d{6}\.pt(\.sha256)?')
 
 def belongs(name: str, # of a file
             known=None, # says whether a name is one a run writes; default: `RUN_FILES`
@@ -56,10 +61,17 @@ def belongs(name: str, # of a file
         return True
     if m := _aside.fullmatch(name):
         return known(m[1])
-    return any(known(name[1:end]) or known(name[2:end]) for end in range(len(name)) if name[end] == '.') if _draft.fullmatch(name) else False
+    if not _draft.fullmatch(name):
+        return False
+    ends = [i for i, c in enumerate(name) if c == '.']
+    return any(known(name[1:end]) or known(name[2:end]) for end in ends)
+
+# %% ../../nbs/common/03_folders.ipynb #be64fba2
+_checkpoint = re.compile(r'\d{4,}-\d{6}\.pt(\.sha256)?')
 
 def is_checkpoint(name: str, # of a file in `checkpoints`
-                 ) -> bool:
+                 ) -> bool: # True for 0003-000012.pt and its digest
+    "Whether a name is one that training gives its checkpoints."
     return _checkpoint.fullmatch(name) is not None
 
 # %% ../../nbs/common/03_folders.ipynb #5052b0cb
@@ -72,11 +84,18 @@ def contents(folder: Path, # of a run, or its checkpoints
     return own, [p for p in there if p not in own]
 
 # %% ../../nbs/common/03_folders.ipynb #8ace83fe
+def is_folder(inside: int, # an open folder
+              name: str, # of an entry
+             ) -> bool: # False for a link to one
+    "Whether an entry of an open folder is a folder."
+    return stat.S_ISDIR(os.stat(name, dir_fd=inside, follow_symlinks=False).st_mode)
+
+# %% ../../nbs/common/03_folders.ipynb #87c17098
 def remove_in(folder: int|Path, # the folder around it, open or as a path
               name: str, # of the folder to empty
               known, # as for `belongs`
              ) -> int: # files removed
-    "Remove files of known names from a folder, and the folder when nothing is left in it; links are not followed."
+    "Remove files of known names from a folder, and the folder when it is empty then; links are not followed."
     at = dict(dir_fd=folder) if isinstance(folder, int) else {}
     place = name if at else str(Path(folder)/name)
     inside = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, **at)
@@ -94,11 +113,6 @@ def remove_in(folder: int|Path, # the folder around it, open or as a path
     if not left:
         os.rmdir(place, **at)
     return gone
-
-def is_folder(inside: int, # an open folder
-              name: str, # of an entry
-             ) -> bool: # False for a link to one
-    return os.path.stat.S_ISDIR(os.stat(name, dir_fd=inside, follow_symlinks=False).st_mode)
 
 # %% ../../nbs/common/03_folders.ipynb #2d1b3498
 def remove_run(folder: Path, # of a run, from `run_path`, its locks held

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['environment_of', 'scratch_home', 'captured', 'contains', 'lacks', 'one_paragraph', 'refused', 'exits', 'Done',
-           'run_command', 'clean_failure', 'clean_success', 'BadAnswers', 'closed_port', 'bad_server', 'fake_run',
+           'run_command', 'clean_failure', 'clean_success', 'closed_port', 'BadAnswers', 'bad_server', 'fake_run',
            'image_folder']
 
 # %% ../../nbs/common/04_testing.ipynb #dfce2209
@@ -96,7 +96,7 @@ def one_paragraph(text: str, # what somebody is told
 # %% ../../nbs/common/04_testing.ipynb #58c13ff6
 def refused(kind: type, # of the exception, exactly
             f, # what is called
-            *args, **kwargs # with these
+            /, *args, **kwargs # with these
            ) -> str: # its message
     "Call `f`, which must raise `kind` with one paragraph as its message."
     try:
@@ -109,7 +109,7 @@ def refused(kind: type, # of the exception, exactly
 # %% ../../nbs/common/04_testing.ipynb #7f1abdae
 def exits(code: int, # it must end with this exit code
           main, # the main function of a command: returns the code or raises SystemExit
-          *args, **kwargs # it is called with these
+          /, *args, **kwargs # it is called with these
          ) -> str: # what it printed, stripped
     "Call a command's main in this process and check how it ends; a traceback in its output is an error."
     with captured() as printed:
@@ -164,7 +164,7 @@ def run_command(*words, # a command and its words
                 os.killpg(p.pid, signal.SIGKILL)
             p.wait()
         out.seek(0)
-        said = out.read().decode('utf-8', 'replace')
+        said = out.read().decode(errors='replace')
     return Done(p.returncode, said, time.monotonic() - start, late)
 
 # %% ../../nbs/common/04_testing.ipynb #3f03451f
@@ -184,6 +184,14 @@ def clean_success(done: Done, # from `run_command`
     assert not done.late, f'killed after {done.seconds:.0f} s: {done.said[-1500:]}'
     assert done.code == 0, f'exit code {done.code}, not 0: {done.said[-1500:]}'
     return lacks('Traceback (most recent call last)', done.said.strip())
+
+# %% ../../nbs/common/04_testing.ipynb #cd114e8d
+@contextlib.contextmanager
+def closed_port(): # yields its number
+    "A port at which nobody listens: it is bound, so that no other program takes it."
+    with contextlib.closing(socket.socket()) as s:
+        s.bind(('127.0.0.1', 0))
+        yield s.getsockname()[1]
 
 # %% ../../nbs/common/04_testing.ipynb #feaab27c
 class BadAnswers(BaseHTTPRequestHandler):
@@ -211,14 +219,6 @@ class BadAnswers(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, *args): pass
-
-# %% ../../nbs/common/04_testing.ipynb #cd114e8d
-@contextlib.contextmanager
-def closed_port(): # yields its number
-    "A port at which nobody listens: it is bound, so that no other program takes it."
-    with contextlib.closing(socket.socket()) as s:
-        s.bind(('127.0.0.1', 0))
-        yield s.getsockname()[1]
 
 # %% ../../nbs/common/04_testing.ipynb #fb85ce61
 @contextlib.contextmanager

@@ -14,7 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .duplicates import ALIKE as ALIKE
 from .duplicates import DUPLICATES, crossing, join_patients, judge, leak_message
+from .duplicates import NEAR_BITS as NEAR_BITS
+from .duplicates import same_pictures as same_pictures
 from .phantom import MAX_SIZE
 from .reader import ENDINGS, MIN_SIDE, printable
 from .scan import digest, load_images

@@ -115,7 +115,7 @@ def division(audit: Audit, # as `run_audit` gives it
     return pd.Series(split.to_numpy(), good.index, name='split')
 
 # %% ../../nbs/images/13_division.ipynb #29511a4d
-def manifest_file(fingerprint: str, # of the films
+def manifest_file(fingerprint: str, # of the images
                   seed: int, # of the division
                   val_fraction: float, # share of the training pool
                  ) -> Path: # below data/manifests

@@ -130,7 +130,8 @@ def open_scan(folder: Path, # of the cache
               image_size: int, # pixels on each side
              ) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]: # scan, pairs, images
     "Open a scan; what cannot belong to these images is `Damaged`."
-    scan, pairs = read_table(folder/'scan.csv', _scan_columns), read_table(folder/'pairs.csv', _pair_columns)
+    scan = read_table(folder/'scan.csv', _scan_columns)
+    pairs = read_table(folder/'pairs.csv', _pair_columns)
     images, shape = np.load(folder/'images.npy', mmap_mode='r', allow_pickle=False), (n, 1, image_size, image_size)
     if images.shape != shape or images.dtype != np.uint8:
         raise Damaged(folder/'images.npy', f'{images.dtype} {images.shape} where uint8 {shape} belongs')
@@ -139,7 +140,7 @@ def open_scan(folder: Path, # of the cache
     if strange := set(scan.reason) - {'', *REASONS}:
         raise Damaged(folder/'scan.csv', f'{min(strange)!r} is no reason')
     if not ((0 <= pairs['first']) & (pairs['first'] < pairs.second) & (pairs.second < n)).all():
-        raise Damaged(folder/'pairs.csv', 'a row of a pair is no row of the scan')
+        raise Damaged(folder/'pairs.csv', 'a row is no row of the scan')
     return scan, pairs, images
 
 # %% ../../nbs/images/10_scan.ipynb #bc6bb502
@@ -155,7 +156,7 @@ def digest(*parts) -> str: # 64 hexadecimal digits
 def cache_key(table: pd.DataFrame, # columns file and sha256
               image_size: int, # pixels on each side
              ) -> str: # name of a folder
-    "What the decoded films depend on: names, bytes, size and the code that reads them."
+    "What the decoded images depend on: names, bytes, size and the code that reads them."
     return f'{digest(*table.file, *table.sha256)[:16]}-{image_size}px-{digest(READER_VERSION, decoders())[:8]}'
 
 # %% ../../nbs/images/10_scan.ipynb #31cb45eb

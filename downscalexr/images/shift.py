@@ -24,7 +24,7 @@ from ..metrics import auroc, cluster_bootstrap
 def leak_share(table: pd.DataFrame, # column patient, the training pool
                in_val: np.ndarray, # bool (N,)
               ) -> float: # 0 to 1
-    "Share of validation films whose patient is also in training."
+    "Share of validation images whose patient is also in training."
     return float(table.patient[in_val].isin(table.patient[~in_val]).mean())
 
 # %% ../../nbs/images/15_shift.ipynb #bda85779
@@ -56,7 +56,7 @@ def separability(table: pd.DataFrame, # patient, split and quality figures
                  one: list[str], # splits on one side
                  other: list[str], # splits on the other side
                 ) -> dict: # n_one, n_other, auroc, low, high; NaN below five patients on a side
-    "How well a linear model separates two groups of unseen images."
+    "How well a linear model separates unseen images."
     table = table[table.split.isin(one + other)]
     y, features = table.split.isin(other).to_numpy(int), shift_features(table, images)
     found = dict(n_one=int((y == 0).sum()), n_other=int(y.sum()), auroc=np.nan, low=np.nan, high=np.nan)

@@ -113,7 +113,7 @@ def check_regular(path: str|Path, # of a file
 # %% ../../nbs/images/01_files.ipynb #f505ea3a
 def read_bytes(path: str|Path, # of a file
               ) -> bytes: # its content
-    "Read a regular file whole, or say why not."
+    "Read a regular file whole, or give the reason against it."
     if '\0' in str(path):
         raise Unreadable(path, 'missing', 'a zero byte in its name')
     try:

@@ -29,7 +29,7 @@ from typing import NamedTuple
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
-from .files import ENDINGS, MAX_BYTES, printable
+from .files import ENDINGS, MAX_FILE_BYTES, printable
 
 # %% ../../nbs/images/03_archives.ipynb #3006fbd5
 def positive_from_env(name: str, # of a variable of the environment
@@ -51,14 +51,14 @@ ARCHIVES = ('.zip', '.tar', '.tar.gz', '.tgz')
 class TooMuch(ValueError):
     "An archive beyond the limits."
 
-# %% ../../nbs/images/03_archives.ipynb #00ae8c32
+# %% ../../nbs/images/03_archives.ipynb #e36c5580
 @dataclass(frozen=True)
 class Limits:
     "How much an archive may hold."
     total: float = 2.**36 # bytes of all its images
     ratio: float = 100. # unpacked bytes for each of its own
     free: int = 1 << 26 # bytes that are unpacked before the ratio counts
-    member: int = MAX_BYTES # bytes of one image
+    member: int = MAX_FILE_BYTES # bytes of one image
     members: int = 2_000_000 # entries
 
     @classmethod

@@ -230,7 +230,7 @@ def kaggle_fault(error: Exception, # kagglehub's own kinds, and those of request
 def fetch_kaggle(handle: str, # owner/name/versions/number
                  by_hand: str, # for the error
                  tries: int=3, # at most
-                 wait: float=2., # seconds; doubles
+                 wait: float=2., # s; doubles
                  patience: float=120, # seconds without growth
                 ) -> Path: # of the data set
     "A data set of Kaggle."

@@ -105,10 +105,10 @@ def pattern_rule(text: str, # regular expression with one group
         return (found[1] or '') if found else ''
     return rule
 
-# %% ../../nbs/images/04_patients.ipynb #3cd407cb
+# %% ../../nbs/images/04_patients.ipynb #9cc16389
 def parse_patients(path: str, # .csv file
                   ) -> pd.DataFrame: # its columns in lower case: text
-    "Read a table, or say why it is none."
+    "Read a table, or refuse what is none."
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig',
                             encoding_errors='surrogateescape')

@@ -54,7 +54,7 @@ def phantom_source(text: str, # 'phantom' or 'phantom:<patients>'
         raise ValueError(f'{text!r} is no source: the phantom has {range_}.')
     return Source('phantom', f'phantom:{n}', patients=n)
 
-# %% ../../nbs/images/07_sources.ipynb #82a4d2fb
+# %% ../../nbs/images/07_sources.ipynb #a7908b70
 def word_source(text: str, # what the user said
                 patients: str='', # rule for patients
                ) -> Source|None: # None where it is no word
@@ -63,9 +63,9 @@ def word_source(text: str, # what the user said
     if word not in ('phantom', 'medmnist') or '/' in number:
         return None
     if patients and (word, patients) != ('medmnist', 'each'):
-        why = 'its patients are its own' if word == 'phantom' else 'its images carry no patient'
+        reason = 'its patients are its own' if word == 'phantom' else 'its images carry no patient'
         remedy = f'Leave out patients={patients!r} (--patient-pattern).'
-        raise ValueError(f'{text} takes no rule for patients: {why}. {remedy}')
+        raise ValueError(f'{text} takes no rule for patients: {reason}. {remedy}')
     if word == 'phantom':
         return phantom_source(text)
     if colon and not re.fullmatch(r'[0-9]{1,6}', number):

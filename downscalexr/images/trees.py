@@ -134,7 +134,7 @@ def check_tree(folder: Path, # what the user named
             raise lacking(subfolders_by_meaning(root, _splits)[split][0], f'has no folder {missing[0]}')
     return root, parts
 
-# %% ../../nbs/images/06_trees.ipynb #999ede73
+# %% ../../nbs/images/06_trees.ipynb #60869d3a
 @dataclass(frozen=True)
 class Source:
     "What a source string means."
@@ -145,7 +145,7 @@ class Source:
     patients: int|None=None # of the phantom
     official: bool=True # False for a MedMNIST file that is not the published one
     top: Path|None=None # folder that was named or unpacked; `where` lies in it
-    rule: str='' # how patients are told, as for the parameter `patients` of `find_source`
+    rule: str='' # how patients are known, as for the parameter `patients` of `find_source`
     skipped: tuple=() # (what, how many) of an archive's entries that were not unpacked
 
 # %% ../../nbs/images/06_trees.ipynb #75ac34e0

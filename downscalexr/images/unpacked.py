@@ -91,9 +91,8 @@ def unpack_into(archive: Path, # .zip or .tar
                ) -> dict: # files: path → as `write_entry`; skipped: what → how many
     "Unpack the images safely."
     budget = Budget(archive.stat().st_size, out, most or Limits.current())
-    entries = archive_entries(archive, budget, out)
     files, skipped, names = {}, Counter(), {}
-    for entry in entries:
+    for entry in archive_entries(archive, budget, out):
         path = safe_path(entry.name)
         if kind := entry.skipped_as or skip_kind(path):
             skipped[kind] += 1

@@ -139,7 +139,7 @@ def compare_study(folder: Path, # home folder; images decoded there are used
     return dict(environment=environment(), data=data, image_size=image_size, epochs=epochs, runs=len(todo),
                 **study_figures(baseline, wall, our_epochs))
 
-# %% ../../nbs/measure/06_studies.ipynb #cf3fdcc7
+# %% ../../nbs/measure/06_studies.ipynb #33de2f72
 def study_text(cpu: str, # name of the machine
                measured: dict, # from `compare_study`
               ) -> str: # two lines
@@ -155,6 +155,7 @@ def study_text(cpu: str, # name of the machine
             f'An epoch takes {m["baseline_epoch_s"]:.1f} s on average and, two at once, {m["ours_epoch_s"]:.1f} s; '
             f'beside the epochs the study takes {m["baseline_fixed_s"]:.0f} s and {m["ours_fixed_s"]:.0f} s.')
 
+# %% ../../nbs/measure/06_studies.ipynb #d78dda05
 def cut_text(measured: dict, # from `compare_study`
              stopped: dict[tuple[str, int], int], # run → epochs after which a run of its kind was stopped
             ) -> str: # a line

@@ -108,7 +108,7 @@ def detection_table(frequencies: list[float], # cycles per mm
         rows += detection_rows(f, found[f, 0]['labels'], logits)
     return pd.DataFrame(rows)
 
-# %% ../../nbs/measure/05_detection.ipynb #8c546b11
+# %% ../../nbs/measure/05_detection.ipynb #50cd4b79
 def draw_limits(ax, # axes of a figure
                 image_size: int, # pixels on each side
                ):
@@ -120,6 +120,7 @@ def draw_limits(ax, # axes of a figure
         ax.text(limit, 1.01, f'Nyquist, {text}', **top)
     ax.axhline(.5, color='.8', lw=.8, zorder=0)
 
+# %% ../../nbs/measure/05_detection.ipynb #8c546b11
 def plot_detection(table: pd.DataFrame, # from `detection_table`
                    image_size: int, # pixels on each side
                   ) -> Figure: # one panel

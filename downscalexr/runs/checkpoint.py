@@ -220,7 +220,7 @@ def tell(text: str, # one or more lines
         ):
     "Print, and where this is a kernel whose papermill may be gone, also where papermill would have printed."
     print(text, flush=True)
-    outside = getattr(sys.stderr, '_original_stdstream_copy', None) # ipykernel's copy of the terminal it was started from
+    outside = getattr(sys.stderr, '_original_stdstream_copy', None) # ipykernel's copy of its first terminal
     with contextlib.suppress(OSError):
         if isinstance(outside, int):
             os.write(outside, f'{text}\n'.encode())

@@ -6,13 +6,17 @@
 __all__ = ['plot_history', 'plot_scores', 'plot_live', 'LivePlot']
 
 # %% ../../nbs/runs/06_curves.ipynb #559600b7
-import math, time
-import numpy as np, pandas as pd
+import math
+import time
+
+import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
+
 from ..core import looks
-from ..metrics import auroc
 from ..images.sources import CLASSES
+from ..metrics import auroc
 
 # %% ../../nbs/runs/06_curves.ipynb #ad926ca4
 def plot_history(history: list[dict], # rows of history.jsonl
@@ -47,11 +51,13 @@ def plot_scores(predictions: pd.DataFrame, # split, label, logit
         a.hist(test.logit[test.label == label], bins, color=color, alpha=.7, label=CLASSES[label])
     a.axvline(0, color='k', lw=1, label='threshold 0.5')
     a.axvline(math.log(threshold/(1 - threshold)), color='k', ls=':', lw=1, label='threshold of validation')
-    a.set(xlabel='logit', ylabel='test films')
+    a.set(xlabel='logit', ylabel='test images')
     a.legend(frameon=False, fontsize=7)
     for name, style in (('val', '--'), ('test', '-')):
         rows = predictions[predictions.split == name]
-        b.plot(*roc_curve(rows.label, rows.logit)[:2], style, color=looks[cfg.downsample].color, label=f'{name}, AUC {auroc(rows.label, rows.logit):.3f}, n = {len(rows)}')
+        fpr, tpr, _ = roc_curve(rows.label, rows.logit)
+        label = f'{name}, AUC {auroc(rows.label, rows.logit):.3f}, n = {len(rows)}'
+        b.plot(fpr, tpr, style, color=looks[cfg.downsample].color, label=label)
     b.set(xlabel='1 − specificity', ylabel='sensitivity', aspect='equal')
     b.legend(frameon=False, fontsize=7)
     return fig
@@ -68,11 +74,13 @@ def plot_live(history: list[dict], # rows of history.jsonl so far
     epochs = [r['epoch'] for r in history]
     for key, style, name in (('train_loss', '--', 'train'), ('val_loss', '-', 'validation')):
         a.plot(epochs, [r[key] for r in history], style, color=look.color, label=name)
-    b.plot(epochs, [np.nan if r['val_auroc'] is None else r['val_auroc'] for r in history], color=look.color, marker=look.marker, ms=4)
+    aucs = [np.nan if r['val_auroc'] is None else r['val_auroc'] for r in history]
+    b.plot(epochs, aucs, color=look.color, marker=look.marker, ms=4)
     a.set(xlabel='epoch', ylabel='binary cross-entropy', ylim=(0, None))
     b.set(xlabel='epoch', ylabel='validation AUC')
     a.legend(frameon=False)
-    fig.suptitle(f'{look.label}, {cfg.arch}, {cfg.image_size} px, seed {cfg.seed}: epoch {int(steps[-1][0]) + 1 if steps else 1} under way', fontsize=10)
+    now = int(steps[-1][0]) + 1 if steps else 1
+    fig.suptitle(f'{look.label}, {cfg.arch}, {cfg.image_size} px, seed {cfg.seed}: epoch {now} under way', fontsize=10)
     return fig
 
 # %% ../../nbs/runs/06_curves.ipynb #0f1fe31e
@@ -82,7 +90,9 @@ class LivePlot:
                  history: list[dict], # rows per epoch, which grows meanwhile
                  cfg, # its configuration
                  every_s: float=2., # seconds between two drawings, at least
-                ): self.history, self.cfg, self.every_s, self.steps, self.handle, self.drawn = history, cfg, every_s, [], None, -math.inf
+                ):
+        self.history, self.cfg, self.every_s = history, cfg, every_s
+        self.steps, self.handle, self.drawn = [], None, -math.inf
 
     def __call__(self,
                  epochs: float, # done so far, with the fraction of the one under way

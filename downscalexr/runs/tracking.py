@@ -4,16 +4,31 @@
 
 # %% auto #0
 __all__ = ['DRIVERS', 'INSTALL', 'FORMS', 'PORTS', 'DEFAULTS', 'PLACES', 'CAUSES', 'tracking_uri', 'store_name', 'with_driver',
-           'address_fault', 'checked_uri', 'patience', 'Watch', 'Watched', 'sqlite_file', 'knock', 'settle_environment',
-           'connect', 'reach', 'turned', 'settle_places', 'Deleted', 'check_place', 'experiment_id', 'schema_cause',
-           'plain', 'reason', 'warn_lost', 'in_time', 'send_report', 'log_report']
+           'sqlite_fault', 'address_fault', 'checked_uri', 'patience', 'Watch', 'Watched', 'sqlite_file', 'knock',
+           'settle_environment', 'reach', 'first_touch', 'turned', 'settle_places', 'connect', 'check_place', 'Deleted',
+           'experiment_id', 'schema_cause', 'plain', 'reason', 'warn_lost', 'in_time', 'send_report', 'log_report']
 
 # %% ../../nbs/runs/07_tracking.ipynb #ec0a538d
-import contextlib, difflib, errno, importlib, importlib.util, logging, os, re, socket, sqlite3, threading, time, urllib.request, warnings
+import contextlib
+import difflib
+import errno
+import importlib
+import importlib.util
+import logging
+import os
+import re
+import socket
+import sqlite3
+import threading
+import time
+import urllib.request
+import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
+
 from fastcore.basics import patch
 from filelock import FileLock
+
 from ..common.console import redact, system_error
 from ..core import Damaged, home, shown
 
@@ -30,13 +45,12 @@ def store_name(uri: str|None=None, # tracking URI; default: `tracking_uri()`
     name = re.sub(r'^postgres(ql)?(\+\w+)?:', 'postgresql:', re.sub(r'^(mysql|mssql|sqlite)\+\w+:', r'\1:', name))
     return f'sqlite:{shown(name.removeprefix("sqlite:///"))}' if name.startswith('sqlite:////') else name
 
-# %% ../../nbs/runs/07_tracking.ipynb #f7128ce4
-DRIVERS = dict(postgresql=dict(psycopg2='psycopg2', psycopg='psycopg', pg8000='pg8000'), mysql=dict(pymysql='pymysql', mysqldb='MySQLdb', mysqlconnector='mysql'),
+# %% ../../nbs/runs/07_tracking.ipynb #78284373
+DRIVERS = dict(postgresql=dict(psycopg2='psycopg2', psycopg='psycopg', pg8000='pg8000'),
+               mysql=dict(pymysql='pymysql', mysqldb='MySQLdb', mysqlconnector='mysql'),
                mssql=dict(pyodbc='pyodbc', pymssql='pymssql')) # SQLAlchemy's name of a driver → its module
 INSTALL = dict(postgresql='psycopg2-binary', mysql='pymysql', mssql='pyodbc') # what to install where there is none
-FORMS = 'Right are http(s)://HOST, sqlite:////FOLDER/mlflow.db, and postgresql://, mysql:// or mssql://HOST/DATABASE, with USER:PASSWORD@ in front of HOST; where it is not set, the store is mlflow.db in the home folder.'
 
-# %% ../../nbs/runs/07_tracking.ipynb #78284373
 def with_driver(uri: str, # of a database server
                ) -> str: # with a driver that is installed
     "Both spellings of a database's address, with its driver and without."
@@ -47,10 +61,22 @@ def with_driver(uri: str, # of a database server
     wanted = {driver: known.get(driver, driver)} if driver else known
     found = [name for name, module in wanted.items() if importlib.util.find_spec(module)]
     if not found:
-        raise ValueError(f'MLFLOW_TRACKING_URI is {redact(uri)}, and the Python package {" or ".join(wanted)} which that needs is not installed: pip install {INSTALL[kind]}, and name it {kind}://.')
+        raise ValueError(f'MLFLOW_TRACKING_URI is {redact(uri)}, and the Python package {" or ".join(wanted)} which that '
+                         f'needs is not installed: pip install {INSTALL[kind]}, and name it {kind}://.')
     return f'{kind}+{found[0]}://{rest}'
 
 # %% ../../nbs/runs/07_tracking.ipynb #38e978a7
+def sqlite_fault(uri: str, # sqlite://…
+                ) -> str: # what is wrong with it; '' for nothing
+    "Why an address cannot be one of a SQLite file."
+    file = uri.split('://', 1)[1].split('?')[0]
+    if ':memory:' in file or file in ('', '/'):
+        return 'a store in memory, which nobody would ever see'
+    if not re.match(r'/(/|[a-z]:)', file, re.IGNORECASE):
+        return 'which depends on the folder a command is started from; an absolute path has four slashes'
+    return ''
+
+# %% ../../nbs/runs/07_tracking.ipynb #e99f4d65
 def address_fault(uri: str, # tracking URI
                  ) -> str: # what is wrong with it; '' for nothing
     "Why an address cannot be one of a store."
@@ -58,15 +84,11 @@ def address_fault(uri: str, # tracking URI
     if not kind:
         return 'which is no address of a store'
     kind, known = kind[1].lower(), ['http', 'https', 'sqlite', 'postgres', *DRIVERS]
-    near = [f' (is {k}:// meant?)' for k in difflib.get_close_matches(kind, known, 1)]
     if kind not in known:
+        near = [f' (is {k}:// meant?)' for k in difflib.get_close_matches(kind, known, 1)]
         return 'which no store here understands' + ''.join(near)
     if kind == 'sqlite':
-        file = uri.split('://', 1)[1].split('?')[0]
-        if ':memory:' in file or file in ('', '/'):
-            return 'a store in memory, which nobody would ever see'
-        if not re.match(r'/(/|[a-z]:)', file, re.IGNORECASE):
-            return 'which depends on the folder a command is started from; an absolute path has four slashes'
+        return sqlite_fault(uri)
     if kind in ('http', 'https'):
         try:
             host = urlsplit(uri).hostname if urlsplit(uri).port != 0 else None
@@ -77,6 +99,9 @@ def address_fault(uri: str, # tracking URI
     return ''
 
 # %% ../../nbs/runs/07_tracking.ipynb #a30b9cb9
+FORMS = ('Right are http(s)://HOST, sqlite:////FOLDER/mlflow.db, and postgresql://, mysql:// or mssql://HOST/DATABASE, '
+         'with USER:PASSWORD@ in front of HOST; where it is not set, the store is mlflow.db in the home folder.')
+
 def checked_uri(uri: str, # as somebody wrote it
                ) -> str: # as MLflow needs it
     "Refuse an address that cannot be right."
@@ -96,14 +121,16 @@ def patience() -> float: # seconds
 
 # %% ../../nbs/runs/07_tracking.ipynb #c0aaa1b6
 class Watch:
-    "When a thread that talks to a store last got on."
-    def __init__(self): self.last, self.extra, self.over = time.monotonic(), 0., False
+    "When a thread that talks to a store last had an answer."
+    def __init__(self):
+        self.last, self.extra, self.over = time.monotonic(), 0., False
+
     def beat(self): self.last = time.monotonic()
 
     @contextlib.contextmanager
     def at_work(self,
                 seconds: float=60., # granted on top
-               ): # round what takes long without a store being at fault
+               ): # around what takes long without a store being at fault
         self.beat()
         self.extra = seconds
         try:
@@ -117,7 +144,7 @@ class Watch:
 def wait(self: Watch,
          done: threading.Event, # what is waited for
         ) -> bool: # False: given up
-    "Wait for an event, as long as its thread gets on."
+    "Wait for an event, as long as its thread has answers."
     self.beat()
     while not done.wait(.05):
         self.over = time.monotonic() - self.last > patience() + self.extra
@@ -128,31 +155,37 @@ def wait(self: Watch,
 # %% ../../nbs/runs/07_tracking.ipynb #c3a702b2
 class Watched:
     "An MLflow client whose every answer is a sign of life, and which asks no more once it was given up."
-    def __init__(self, client, watch): self._client, self.watch = client, watch
-    def go_on(self): # nobody waits any more: whoever waited has said so, and nothing may happen behind that
+    def __init__(self,
+                 client, # an mlflow.MlflowClient
+                 watch: Watch, # told about every answer
+                ):
+        self._client, self.watch = client, watch
+
+    def check(self): # nobody waits any more: whoever waited has said so, and nothing may happen behind that
         if self.watch.over:
             raise TimeoutError(f'no answer for {patience():g} s')
+
     def __getattr__(self, name):
         f = getattr(self._client, name)
         if not callable(f):
             return f
         def call(*args, **kw):
-            self.go_on()
+            self.check()
             value = f(*args, **kw)
-            self.go_on()
+            self.check()
             self.watch.beat()
             return value
         return call
 
 # %% ../../nbs/runs/07_tracking.ipynb #99925adc
-PORTS = dict(http=80, https=443, postgresql=5432, mysql=3306, mssql=1433)
-
 def sqlite_file(uri: str, # tracking URI
                ) -> Path|None: # its file; None for another kind of store
     "The file of a SQLite store."
     return Path(uri.split('?')[0].split('///', 1)[1]).resolve() if uri.startswith('sqlite') else None
 
 # %% ../../nbs/runs/07_tracking.ipynb #f5caa890
+PORTS = dict(http=80, https=443, postgresql=5432, mysql=3306, mssql=1433)
+
 def knock(uri: str, # from `checked_uri`
          ):
     "Raise at once what MLflow would find out in minutes: nobody listens, no such host, a file that is no database."
@@ -161,7 +194,8 @@ def knock(uri: str, # from `checked_uri`
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
         with contextlib.suppress(FileNotFoundError), open(file, 'rb') as f:
             if f.read(16) not in (b'', b'SQLite format 3\0'):
-                raise Damaged(file, 'no SQLite database', 'Move it away and give `downscalexr_sync`: a new store is filled from the folders of the runs.')
+                remedy = 'Move it away and give `downscalexr_sync`: a new store is filled from the folders of the runs.'
+                raise Damaged(file, 'no SQLite database', remedy)
         return
     if uri.startswith('http'):
         at = urlsplit(uri)
@@ -175,42 +209,14 @@ def knock(uri: str, # from `checked_uri`
         socket.create_connection((host, at.port or PORTS[kind]), timeout=patience() or .1).close()
 
 # %% ../../nbs/runs/07_tracking.ipynb #a6d24e07
-DEFAULTS = dict(MLFLOW_HTTP_REQUEST_MAX_RETRIES='1', MLFLOW_HTTP_REQUEST_TIMEOUT='10', MLFLOW_DISABLE_TELEMETRY='true', MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR='false',
+DEFAULTS = dict(MLFLOW_HTTP_REQUEST_MAX_RETRIES='1', MLFLOW_HTTP_REQUEST_TIMEOUT='10',
+                MLFLOW_DISABLE_TELEMETRY='true', MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR='false',
                 MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT='true') # where the environment says nothing
 
 def settle_environment(): # before a thread starts that will use MLflow
     "Give MLflow's variables their values where the environment says nothing."
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-
-# %% ../../nbs/runs/07_tracking.ipynb #6ef08c38
-def connect(uri: str|None=None, # tracking URI; default: `tracking_uri()`
-            watch: Watch|None=None, # told about every answer
-           ) -> Watched: # an mlflow.MlflowClient whose store has been reached
-    "Open the store; a new SQLite file gets its tables from one process alone."
-    watch, uri = watch or Watch(), checked_uri(uri or tracking_uri())
-    settle_environment()
-    with watch.at_work():
-        import mlflow
-        importlib.import_module(f'mlflow.store.tracking.{"rest_store" if uri.startswith("http") else "sqlalchemy_store"}') # else the client does it, on the store's time
-    for noisy in ('mlflow.store.db.utils', 'alembic', 'urllib3'):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL) # they print what is raised, with SQL and addresses
-    knock(uri)
-    path = sqlite_file(uri)
-    if path is None:
-        return reach(uri, watch)
-    mark = Path(f'{path}.ready')
-    whole = lambda: path.exists() and path.stat().st_size and mark.exists()
-    if not whole():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with watch.at_work(), FileLock(f'{path}.lock', timeout=60):
-            if not whole():
-                mark.unlink(missing_ok=True)
-            client = reach(uri, watch)
-            mark.touch()
-    client = reach(uri, watch)
-    settle_places(path)
-    return client
 
 # %% ../../nbs/runs/07_tracking.ipynb #cce61c17
 def reach(uri: str, # from `checked_uri`
@@ -219,19 +225,35 @@ def reach(uri: str, # from `checked_uri`
     "A client whose store has answered."
     import mlflow
     from mlflow.tracking._tracking_service import utils
-    getattr(utils, '_artifact_repos_cache', {}).clear() # it remembers where a run's files go, also when its home is another by now
+    getattr(utils, '_artifact_repos_cache', {}).clear() # remembers where a run's files go, also when its home has moved
     client = Watched(mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri), watch) # opens the store already
     client.search_experiments(max_results=1)
     return client
 
+# %% ../../nbs/runs/07_tracking.ipynb #6ef08c38
+def first_touch(path: Path, # of a SQLite store
+                uri: str, # its address
+                watch: Watch, # told about every answer
+               ):
+    "Make a store's tables, in one process alone, and leave a mark when they are whole."
+    mark = Path(f'{path}.ready')
+    def is_whole(): return path.exists() and path.stat().st_size and mark.exists()
+    if is_whole():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with watch.at_work(), FileLock(f'{path}.lock', timeout=60):
+        if not is_whole():
+            mark.unlink(missing_ok=True)
+        reach(uri, watch)
+        mark.touch()
+
 # %% ../../nbs/runs/07_tracking.ipynb #713bb083
-PLACES = (('experiments', 'experiment_id', 'artifact_location'), ('runs', 'run_uuid', 'artifact_uri'), ('logged_models', 'model_id', 'artifact_location')) # table, key, column
 _ours = re.compile(r'(?:file://)?/.*/mlartifacts/([^/]+(?:/(?:models/)?[^/]+/artifacts)?)')
 
 def turned(place: str, # an address in the store
            root: str, # address of the folder it should lie in
           ) -> str: # the address it should be
-    "An address of ours in another folder, turned to this one; any other stays."
+    "An address of ours in another folder, turned to this one; any other remains."
     if place.startswith(f'{root}/'):
         return place
     if re.fullmatch(r'(file://)?/.*/mlruns/0', place):
@@ -240,6 +262,9 @@ def turned(place: str, # an address in the store
     return f'{root}/{ours[1]}' if ours else place
 
 # %% ../../nbs/runs/07_tracking.ipynb #d9a9c12f
+PLACES = (('experiments', 'experiment_id', 'artifact_location'), ('runs', 'run_uuid', 'artifact_uri'),
+          ('logged_models', 'model_id', 'artifact_location')) # table, key, column
+
 def settle_places(file: Path, # a SQLite store
                  ) -> int: # how many addresses were turned
     "Let a store in the home folder keep its files there."
@@ -248,21 +273,43 @@ def settle_places(file: Path, # a SQLite store
     root = (home()/'mlartifacts').as_uri()
     with contextlib.closing(sqlite3.connect(file, timeout=patience(), isolation_level=None)) as db:
         def stray():
-            rows = [(table, key, column, *row) for table, key, column in PLACES for row in db.execute(f'SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL')]
-            return [(*row, turned(row[-1], root)) for row in rows if turned(row[-1], root) != row[-1]]
+            found = []
+            for table, key, column in PLACES:
+                for name, place in db.execute(f'SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL'):
+                    if turned(place, root) != place:
+                        found.append((table, key, column, name, turned(place, root)))
+            return found
         if not stray():
             return 0
         db.execute('BEGIN IMMEDIATE')
         found = stray()
-        for table, key, column, name, _, place in found:
+        for table, key, column, name, place in found:
             db.execute(f'UPDATE {table} SET {column} = ? WHERE {key} = ?', (place, name))
         db.execute('COMMIT')
     return len(found)
 
-# %% ../../nbs/runs/07_tracking.ipynb #10a43098
-class Deleted(RuntimeError):
-    "Somebody deleted in MLflow what is to be filled."
+# %% ../../nbs/runs/07_tracking.ipynb #f17a7cab
+def connect(uri: str|None=None, # tracking URI; default: `tracking_uri()`
+            watch: Watch|None=None, # told about every answer
+           ) -> Watched: # an mlflow.MlflowClient whose store has been reached
+    "Open the store."
+    watch, uri = watch or Watch(), checked_uri(uri or tracking_uri())
+    settle_environment()
+    with watch.at_work():
+        kind = 'rest_store' if uri.startswith('http') else 'sqlalchemy_store'
+        importlib.import_module(f'mlflow.store.tracking.{kind}') # else the client does it, on the store's time
+    for noisy in ('mlflow.store.db.utils', 'alembic', 'urllib3'):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL) # they print what is raised, with SQL and addresses
+    knock(uri)
+    path = sqlite_file(uri)
+    if path is None:
+        return reach(uri, watch)
+    first_touch(path, uri, watch)
+    client = reach(uri, watch)
+    settle_places(path)
+    return client
 
+# %% ../../nbs/runs/07_tracking.ipynb #10a43098
 def check_place(client, # from `connect`
                 place: str, # where a run's files go
                ):
@@ -274,19 +321,25 @@ def check_place(client, # from `connect`
     if file and file.is_relative_to(home()):
         raise ValueError(f'the store says that the run\'s files are in {path[1]}, which is not in the home folder')
     if not Path(path[1]).is_dir():
-        raise ValueError(f'the store keeps the files of this experiment in {path[1]}, which is not there (any more): make that folder, or take another name (-p experiment NAME)')
+        raise ValueError(f'the store keeps the files of this experiment in {path[1]}, which is not there (any more): '
+                         'make that folder, or take another name (-p experiment NAME)')
 
 # %% ../../nbs/runs/07_tracking.ipynb #4bfaf6d3
+class Deleted(RuntimeError):
+    "Somebody deleted in MLflow what is to be filled."
+
 def experiment_id(client, # from `connect`
                   name: str, # the experiment's name
                  ) -> str: # its id
-    "Find or create an experiment; where the store is a database and no server, its files go to `mlartifacts/` in the home folder."
+    "Find or create an experiment; a database's files go to `mlartifacts/` in the home folder."
     import mlflow
     if found := client.get_experiment_by_name(name):
         if found.lifecycle_stage == 'deleted':
-            raise Deleted(f'the experiment {name!r} was deleted there: `downscalexr_sync --restore` brings it back, or take another name (-p experiment NAME)')
+            raise Deleted(f'the experiment {name!r} was deleted there: `downscalexr_sync --restore` brings it back, '
+                          'or take another name (-p experiment NAME)')
         return found.experiment_id
-    place = None if client.tracking_uri.startswith('http') else (home()/'mlartifacts'/re.sub(r'[^\w.-]+', '_', name)).as_uri()
+    own = (home()/'mlartifacts'/re.sub(r'[^\w.-]+', '_', name)).as_uri()
+    place = None if client.tracking_uri.startswith('http') else own
     try:
         return client.create_experiment(name, artifact_location=place)
     except mlflow.exceptions.MlflowException: # another process was first
@@ -295,22 +348,41 @@ def experiment_id(client, # from `connect`
         raise
 
 # %% ../../nbs/runs/07_tracking.ipynb #c9506f95
-CAUSES = {r'Connection refused|ConnectionRefusedError': 'Connection refused, nobody listens there: start the server, or correct MLFLOW_TRACKING_URI',
-          r'Name or service not known|name resolution|nodename nor servname|Failed to resolve|No address associated': 'no such host is known: check MLFLOW_TRACKING_URI and the network',
-          r'error code 401|UNAUTHENTICATED': 'the server refuses user and password (401): check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN',
-          r'authentication failed|no password supplied|Access denied for user': 'the database refuses user and password: check them in MLFLOW_TRACKING_URI',
-          r'error code 403|PERMISSION_DENIED': 'the server does not allow this user to do that (403): ask whoever runs it',
-          r'database "[^"]*" does not exist|Unknown database': 'there is no database of that name: create it, or correct MLFLOW_TRACKING_URI',
-          r'error code 404|ENDPOINT_NOT_FOUND|not in a valid JSON|ParseError|Invalid url|Exceeded \d+ redirects': 'what answers there is no MLflow server: check MLFLOW_TRACKING_URI (at DagsHub it ends in .mlflow)',
+CAUSES = {r'Connection refused|ConnectionRefusedError':
+              'Connection refused, nobody listens there: start the server, or correct MLFLOW_TRACKING_URI',
+          r'Name or service not known|name resolution|nodename nor servname|Failed to resolve|No address associated':
+              'no such host is known: check MLFLOW_TRACKING_URI and the network',
+          r'error code 401|UNAUTHENTICATED':
+              'the server refuses user and password (401): check MLFLOW_TRACKING_USERNAME and '
+              'MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN',
+          r'authentication failed|no password supplied|Access denied for user':
+              'the database refuses user and password: check them in MLFLOW_TRACKING_URI',
+          r'error code 403|PERMISSION_DENIED':
+              'the server does not allow this user to do that (403): ask whoever runs it',
+          r'database "[^"]*" does not exist|Unknown database':
+              'there is no database of that name: create it, or correct MLFLOW_TRACKING_URI',
+          r'error code 404|ENDPOINT_NOT_FOUND|not in a valid JSON|ParseError|Invalid url|Exceeded \d+ redirects':
+              'what answers there is no MLflow server: check MLFLOW_TRACKING_URI (at DagsHub it ends in .mlflow)',
           r'too many 429|error code 429': 'it was asked too often (429): try again later',
           r'too many 5\d\d|error code 5\d\d': 'the server itself fails (500 or more): look at its log',
-          r'CERTIFICATE_VERIFY|SSLError|certificate verify failed': 'its certificate cannot be verified: correct the address, or name the authority in REQUESTS_CA_BUNDLE',
-          r'database is locked': 'another process has locked the file: try again when that one is done; for many writers use a server',
-          r'database or disk is full|No space left|disk I/O error': 'the disk is full or failing: free some room, then give `downscalexr_sync`',
-          r'malformed|not a database': 'its file is damaged: move it away and give `downscalexr_sync`, which fills a new store from the folders of the runs',
-          r'readonly database': 'its file or folder is read-only for this user: ask its owner for the right to write both, or set MLFLOW_TRACKING_URI to a store of your own',
-          r'unable to open database file': 'its file cannot be opened: its folder must exist, and this user must be allowed to write there',
-          r'file lock .* could not be acquired': 'another process has held its lock for a minute: try again when that one is done'} # what an error says → what people are told
+          r'CERTIFICATE_VERIFY|SSLError|certificate verify failed':
+              'its certificate cannot be verified: correct the address, or name the authority in '
+              'REQUESTS_CA_BUNDLE',
+          r'database is locked':
+              'another process has locked the file: try again when that one is done; for many writers use a '
+              'server',
+          r'database or disk is full|No space left|disk I/O error':
+              'the disk is full or failing: free some room, then give `downscalexr_sync`',
+          r'malformed|not a database':
+              'its file is damaged: move it away and give `downscalexr_sync`, which fills a new store from the '
+              'folders of the runs',
+          r'readonly database':
+              'its file or folder is read-only for this user: ask its owner for the right to write both, or set '
+              'MLFLOW_TRACKING_URI to a store of your own',
+          r'unable to open database file':
+              'its file cannot be opened: its folder must exist, and this user must be allowed to write there',
+          r'file lock .* could not be acquired':
+              'another process has held its lock for a minute: try again when that one is done'} # what an error says → what people are told
 
 # %% ../../nbs/runs/07_tracking.ipynb #6fcd270b
 def schema_cause(text: str, # of MLflow's error, which calls every other schema out of date

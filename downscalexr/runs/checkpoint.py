@@ -4,26 +4,37 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'rng_state', 'set_rng_state', 'seed_everything', 'checkpoint_files', 'packed', 'put_checkpoint',
-           'write_checkpoint', 'Checkpoints', 'fault', 'state_fault', 'latest_checkpoint', 'Stopped', 'orphan_waits',
+           'write_checkpoint', 'Checkpoints', 'state_fault', 'fault', 'latest_checkpoint', 'orphan_waits', 'Stopped',
            'stoppable', 'tell']
 
 # %% ../../nbs/runs/03_checkpoint.ipynb #c217896f
-import contextlib, io, os, random, re, signal, sys, threading
+import contextlib
+import io
+import os
+import random
+import re
+import signal
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
-import numpy as np, torch
-from ..core import atomic_write, sha256_file, shown
+
+import numpy as np
+import torch
+
 from ..common.files import set_aside
+from ..core import atomic_write, sha256_file, shown
 
 # %% ../../nbs/runs/03_checkpoint.ipynb #554ed9cb
 def rng_state() -> dict: # tensors and plain Python
     "The state of every global random number generator."
     name, keys, position, has_gauss, gauss = np.random.get_state()
     version, words, spare = random.getstate()
-    return dict(torch=torch.get_rng_state(), cuda=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-                numpy=[name, torch.from_numpy(keys.astype(np.int64)), int(position), int(has_gauss), float(gauss)], python=[version, list(words), spare])
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    of_numpy = [name, torch.from_numpy(keys.astype(np.int64)), int(position), int(has_gauss), float(gauss)]
+    return dict(torch=torch.get_rng_state(), cuda=cuda, numpy=of_numpy, python=[version, list(words), spare])
 
 def set_rng_state(state: dict, # from `rng_state`
                  ):
@@ -36,6 +47,7 @@ def set_rng_state(state: dict, # from `rng_state`
     version, words, spare = state['python']
     random.setstate((version, tuple(words), spare))
 
+# %% ../../nbs/runs/03_checkpoint.ipynb #b2f1c758
 def seed_everything(seed: int, # in [0, 2**63)
                    ):
     "Start every global random number generator from one seed."
@@ -52,6 +64,7 @@ def checkpoint_files(folder: Path, # of the checkpoints; it may be missing
     found = [p for p in Path(folder).glob('*.pt') if re.fullmatch(r'\d{4,9}-\d{6,9}\.pt', p.name)]
     return sorted(found, key=lambda p: [int(n) for n in p.stem.split('-')])
 
+# %% ../../nbs/runs/03_checkpoint.ipynb #ed892e20
 def packed(state: dict, # tensors and plain Python, with key, epoch and step
           ) -> tuple[str, memoryview]: # file name, content
     "A checkpoint as it will lie on the disk."
@@ -59,15 +72,17 @@ def packed(state: dict, # tensors and plain Python, with key, epoch and step
     torch.save(dict(state, format=FORMAT), buffer)
     return f'{state["epoch"]:04d}-{state["step"]:06d}.pt', buffer.getbuffer()
 
+# %% ../../nbs/runs/03_checkpoint.ipynb #c0409d26
 def put_checkpoint(path: Path, # of the file
                    data: memoryview, # from `packed`
-                   keep: int=2, # how many of the newest stay
+                   keep: int=2, # how many of the newest remain
                   ) -> Path: # the file written
     "Write a checkpoint with its digest, and let the oldest go; a run's folder that somebody deleted is not made again."
     path.parent.mkdir(exist_ok=True)
     atomic_write(path.with_suffix('.pt.sha256'), f'{sha256(data).hexdigest()}  {path.name}\n')
     atomic_write(path, data)
-    for old in [p for p in checkpoint_files(path.parent) if p.is_file()][:-keep]:
+    written = [p for p in checkpoint_files(path.parent) if p.is_file()]
+    for old in written[:-keep]:
         for file in (old, old.with_suffix('.pt.sha256')):
             file.unlink(missing_ok=True)
     return path
@@ -82,7 +97,11 @@ def write_checkpoint(folder: Path, # of the checkpoints
 # %% ../../nbs/runs/03_checkpoint.ipynb #41d56293
 class Checkpoints:
     "Writes checkpoints one after another while training goes on; at the end of a with-block all are on the disk."
-    def __init__(self, folder: Path): self.folder, self.pool, self.last = Path(folder), ThreadPoolExecutor(1), None
+    def __init__(self,
+                 folder: Path, # of the checkpoints
+                ):
+        self.folder, self.pool, self.last = Path(folder), ThreadPoolExecutor(1), None
+
     def __enter__(self): return self
 
     def write(self, state: dict): # may be changed afterwards
@@ -103,6 +122,23 @@ class Checkpoints:
             self.wait()
 
 # %% ../../nbs/runs/03_checkpoint.ipynb #b22083fe
+def state_fault(state, # what a checkpoint file holds
+                path: Path, # of that file
+                key: str, # of the run that wants it
+               ) -> tuple[dict|None, str]: # the state, or None and what is wrong
+    "Is this a state of this run, by what it says of itself?"
+    said = state.get('format') if isinstance(state, dict) else None
+    if said != FORMAT:
+        return None, f'was not written by this version (it says {str(said)[:40]!r}, this one writes {FORMAT!r})'
+    if lacks := [k for k in ('key', 'epoch', 'step') if k not in state]:
+        return None, f'lacks {lacks[0]}'
+    if state['key'] != key:
+        return None, f'belongs to another run (key {str(state["key"])[:8]}, this one is {key[:8]})'
+    if [state['epoch'], state['step']] != [int(n) for n in path.stem.split('-')]:
+        return None, f'is of epoch {state["epoch"]}, step {state["step"]}'
+    return state, ''
+
+# %% ../../nbs/runs/03_checkpoint.ipynb #003243fd
 def fault(path: Path, # a checkpoint file
           key: str, # of the run that wants it
          ) -> tuple[dict|None, str]: # the state, or None and what is wrong
@@ -120,29 +156,12 @@ def fault(path: Path, # a checkpoint file
         return None, f'is not a checkpoint ({type(e).__name__})' # the digest is right, so somebody else wrote it
     return state_fault(state, path, key)
 
-# %% ../../nbs/runs/03_checkpoint.ipynb #003243fd
-def state_fault(state, # what a checkpoint file holds
-                path: Path, # of that file
-                key: str, # of the run that wants it
-               ) -> tuple[dict|None, str]: # the state, or None and what is wrong
-    "Is this a state of this run, by what it says of itself?"
-    said = state.get('format') if isinstance(state, dict) else None
-    if said != FORMAT:
-        return None, f'was not written by this version (it says {str(said)[:40]!r}, this one writes {FORMAT!r})'
-    if lacks := [k for k in ('key', 'epoch', 'step') if k not in state]:
-        return None, f'lacks {lacks[0]}'
-    if state['key'] != key:
-        return None, f'belongs to another run (key {str(state["key"])[:8]}, this one is {key[:8]})'
-    if [state['epoch'], state['step']] != [int(n) for n in path.stem.split('-')]:
-        return None, f'is of epoch {state["epoch"]}, step {state["step"]}'
-    return state, ''
-
 # %% ../../nbs/runs/03_checkpoint.ipynb #5e8ee05b
 def latest_checkpoint(folder: Path, # of the checkpoints; it may be missing
                       key: str, # of the run
-                      use=None, # takes a state up; an exception says that it does not fit
+                      use=None, # loads a state; an exception says that it does not fit
                      ) -> dict|None: # the newest state that can be trusted
-    "Take up the newest good checkpoint; bad ones are named and set aside."
+    "Load the newest good checkpoint; bad ones are named and set aside."
     for path in reversed(checkpoint_files(folder)):
         state, reason = fault(path, key)
         try:
@@ -158,9 +177,6 @@ def latest_checkpoint(folder: Path, # of the checkpoints; it may be missing
         print(f'{shown(path)} {reason}; set aside as {aside.name}, the one before is used.')
 
 # %% ../../nbs/runs/03_checkpoint.ipynb #fc95480c
-class Stopped(SystemExit):
-    "A run that was asked to stop; its code is 128 + the signal's number."
-
 @contextlib.contextmanager
 def orphan_waits(came: list, # of signals; SIGTERM is added when the parent process is gone
                 ):
@@ -169,11 +185,18 @@ def orphan_waits(came: list, # of signals; SIGTERM is added when the parent proc
     if poller is None:
         yield
         return
-    real, poller.os = poller.os, SimpleNamespace(getppid=os.getppid, _exit=lambda code: came or came.append(signal.SIGTERM))
+    def leave(code):
+        if not came:
+            came.append(signal.SIGTERM)
+    real, poller.os = poller.os, SimpleNamespace(getppid=os.getppid, _exit=leave)
     try:
         yield
     finally:
         poller.os = real # its next look, within a second, ends the kernel
+
+# %% ../../nbs/runs/03_checkpoint.ipynb #7385c62a
+class Stopped(SystemExit):
+    "A run that was asked to stop; its code is 128 + the signal's number."
 
 @contextlib.contextmanager
 def stoppable(): # gives a function that says which signal came; 0: none
@@ -187,7 +210,7 @@ def stoppable(): # gives a function that says which signal came; 0: none
     before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)} if here else {}
     try:
         with orphan_waits(came):
-            yield lambda: came[0] if came else 0
+            yield lambda: came[0] if came else 0 # the first
     finally:
         for s, handler in before.items():
             signal.signal(s, handler)
@@ -197,7 +220,7 @@ def tell(text: str, # one or more lines
         ):
     "Print, and where this is a kernel whose papermill may be gone, also where papermill would have printed."
     print(text, flush=True)
-    outside = getattr(sys.stderr, '_original_stdstream_copy', None) # ipykernel's copy of the terminal it was started from
+    outside = getattr(sys.stderr, '_original_stdstream_copy', None) # ipykernel's copy of its first terminal
     with contextlib.suppress(OSError):
         if isinstance(outside, int):
             os.write(outside, f'{text}\n'.encode())

@@ -6,9 +6,13 @@
 __all__ = ['no_exit', 'Output', 'Tap', 'in_kernel', 'limited']
 
 # %% ../../nbs/runs/04_guard.ipynb #ec72fe4f
-import contextlib, sys, threading
+import contextlib
+import sys
+import threading
 from pathlib import Path
+
 from fastcore.basics import patch
+
 from ..core import shown
 from .checkpoint import Stopped
 
@@ -23,7 +27,8 @@ def no_exit(who: str, # that may try, for the error
         raise
     except BaseException as e:
         words = f'sys.exit({e.code!r})' if isinstance(e, SystemExit) else type(e).__name__
-        raise RuntimeError(f'{who} ended with {words} before there was a result. Code that a run calls must return or raise an error: take the exit out and run again.') from e
+        raise RuntimeError(f'{who} ended with {words} before there was a result. Code that a run calls must return '
+                           'or raise an error: take the exit out and run again.') from e
 
 # %% ../../nbs/runs/04_guard.ipynb #3deac4de
 class Output:
@@ -34,23 +39,29 @@ class Output:
                  log_limit: int=10_000_000, # characters of the log
                 ):
         self.log, self.limit, self.log_limit = Path(log), limit, log_limit
-        self.count, self.logged, self.early, self.file, self.lock = 0, 0, [], None, threading.RLock()
+        self.count, self.logged = 0, 0 # characters so far
+        self.early, self.file, self.lock = [], None, threading.RLock()
 
     def note(self) -> str: # a line of its own
         "What is said where the output is cut."
-        return f'\n[The output of this run is cut here, after {self.limit:,} characters. {shown(self.log)} has the first {self.log_limit:,}.]\n'
+        return (f'\n[The output of this run is cut here, after {self.limit:,} characters. '
+                f'{shown(self.log)} has the first {self.log_limit:,}.]\n')
 
-    def keep(self, text: str): # printed
-        "Add to the log, from the first character on."
-        self.early.append(text)
-        if self.count <= self.limit or self.logged >= self.log_limit:
-            return
-        if self.file is None:
-            self.file = open(self.log, 'w', encoding='utf-8', errors='replace')
-        part = ''.join(self.early)[:self.log_limit - self.logged]
-        self.early, self.logged = [], self.logged + len(part)
-        self.file.write(part)
-        self.file.flush()
+# %% ../../nbs/runs/04_guard.ipynb #865156a6
+@patch
+def keep(self: Output,
+         text: str, # printed
+        ):
+    "Add to the log, from the first character on."
+    self.early.append(text)
+    if self.count <= self.limit or self.logged >= self.log_limit:
+        return
+    if self.file is None:
+        self.file = open(self.log, 'w', encoding='utf-8', errors='replace')
+    part = ''.join(self.early)[:self.log_limit - self.logged]
+    self.early, self.logged = [], self.logged + len(part)
+    self.file.write(part)
+    self.file.flush()
 
 # %% ../../nbs/runs/04_guard.ipynb #adfd1456
 class Tap:
@@ -59,7 +70,8 @@ class Tap:
                  owner, # a stream or a display publisher
                  name: str, # of its method
                  put, # called with the real method and the arguments instead
-                ): self.owner, self.name, self.put = owner, name, put
+                ):
+        self.owner, self.name, self.put = owner, name, put
 
     def __enter__(self):
         real = getattr(self.owner, self.name)
@@ -89,6 +101,7 @@ def write(self: Output,
             self.keep(text) # a full disk is found by the next checkpoint
     return len(text)
 
+# %% ../../nbs/runs/04_guard.ipynb #9e8bec85
 @patch
 def display(self: Output,
             real, # the publisher's own method

@@ -7,15 +7,20 @@ __all__ = ['SCHEDULES', 'CLASS_WEIGHTS', 'PRECISIONS', 'CACHE', 'learning_rate',
            'backward', 'find_lr', 'plot_lr']
 
 # %% ../../nbs/runs/02_recipe.ipynb #291a2d42
-import contextlib, math
+import contextlib
+import math
 from collections.abc import Callable
-import numpy as np, torch, torch.nn.functional as F
+
+import numpy as np
+import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from ..networks.backbones import Block
+
 from ..kernels.build import with_kernels
 from ..models import walk
+from ..networks.backbones import Block
 
 # %% ../../nbs/runs/02_recipe.ipynb #8d81fe06
 SCHEDULES = ('constant', 'cosine')
@@ -31,7 +36,7 @@ def learning_rate(schedule: str, # one of `SCHEDULES`
 # %% ../../nbs/runs/02_recipe.ipynb #e320ba23
 CLASS_WEIGHTS = ('', 'balanced')
 
-def loss_function(labels: np.ndarray, # (N,) of the training films, 0 or 1
+def loss_function(labels: np.ndarray, # (N,) of the training images, 0 or 1
                   class_weight: str='', # one of `CLASS_WEIGHTS`
                   smoothing: float=0., # in [0, 1)
                  ) -> Callable: # (logits (B,), targets (B,)) → mean loss
@@ -40,7 +45,8 @@ def loss_function(labels: np.ndarray, # (N,) of the training films, 0 or 1
     weights = torch.tensor(len(labels)/(2*counts), dtype=torch.float32) if class_weight == 'balanced' else None
     def loss(z, y):
         w = None if weights is None else weights.to(z.device)[y.long()]
-        return F.binary_cross_entropy_with_logits(z.float(), y*(1 - smoothing) + smoothing/2 if smoothing else y, w)
+        targets = y*(1 - smoothing) + smoothing/2 if smoothing else y
+        return F.binary_cross_entropy_with_logits(z.float(), targets, w)
     return loss
 
 # %% ../../nbs/runs/02_recipe.ipynb #09b56119
@@ -67,14 +73,17 @@ def part_size(model: nn.Module, # with `features` and `head`
               batch_size: int, # images per step
              ) -> int: # images per part; 0: the batch as a whole
     "How many images at once stay in cache."
-    layers, blocks = list(model.modules()), [m for m in model.modules() if isinstance(m, Block)]
-    if next(model.parameters()).is_cuda or any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in layers):
+    normalised = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
+    if normalised or next(model.parameters()).is_cuda:
         return 0
+    blocks = [m for m in model.modules() if isinstance(m, Block)]
     if with_kernels() and blocks and all(b.whole for b in blocks):
         return 0
-    n = max(1, CACHE*torch.get_num_threads()//max(4*math.prod(shape) for _, _, shape, _ in walk(model, image_size, 'cpu')))
+    largest = max(4*math.prod(shape) for _, _, shape, _ in walk(model, image_size, 'cpu'))
+    n = max(1, CACHE*torch.get_num_threads()//largest)
     return math.ceil(batch_size/math.ceil(batch_size/n)) if n < batch_size else 0 # parts of one size
 
+# %% ../../nbs/runs/02_recipe.ipynb #982503f5
 def backward(model: nn.Module, # with `features` and `head`
              x: torch.Tensor, # float32 (B, 1, H, W)
              y: torch.Tensor, # float32 (B,)
@@ -97,11 +106,13 @@ def backward(model: nn.Module, # with `features` and `head`
 def find_lr(model: nn.Module, # changed; pass a fresh one
             walk_batches: Callable, # → iterator over (x, y), called again when used up
             loss: Callable, # from `loss_function`
-            low: float=1e-6, high: float=1., # learning rates at both ends
+            low: float=1e-6, # first learning rate
+            high: float=1., # last learning rate
             steps: int=100, # in between, equally spaced on a logarithmic scale
            ) -> list[dict]: # lr and loss per step; it ends early where the loss is four times the best
     "Loss against a rising learning rate."
-    optimiser, rows, source = torch.optim.Adam(model.parameters(), lr=low), [], iter(())
+    optimiser = torch.optim.Adam(model.parameters(), lr=low)
+    rows, source = [], iter(())
     model.train()
     for lr in np.geomspace(low, high, steps):
         batch = next(source, None)
@@ -118,6 +129,7 @@ def find_lr(model: nn.Module, # changed; pass a fresh one
             break
     return rows
 
+# %% ../../nbs/runs/02_recipe.ipynb #34cc3879
 def plot_lr(rows: list[dict], # from `find_lr`
             used: float=1e-3, # learning rate to mark
            ) -> Figure:

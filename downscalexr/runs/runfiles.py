@@ -5,15 +5,17 @@
 # %% auto #0
 __all__ = ['PARTS', 'REMEDY', 'FILES', 'PREDICTIONS', 'read_part', 'read_config', 'read_status', 'folder_key', 'read_history',
            'stated_files', 'read_result', 'file_fault', 'result_fault', 'unfinished', 'is_finished', 'finished_result',
-           'read_predictions', 'put_aside', 'part_faults', 'mend']
+           'read_predictions', 'put_aside', 'part_faults', 'set_result_aside', 'mend']
 
 # %% ../../nbs/runs/05_runfiles.ipynb #559d426c
 import os
 from contextlib import suppress
 from pathlib import Path
+
 import pandas as pd
-from ..core import Damaged, read_json, read_jsonl, sha256_file, shown
+
 from ..common.files import clear_drafts, read_table, set_aside
+from ..core import Damaged, read_json, read_jsonl, sha256_file, shown
 
 # %% ../../nbs/runs/05_runfiles.ipynb #2836e421
 PARTS = {'config.json': dict(key=str),
@@ -21,8 +23,8 @@ PARTS = {'config.json': dict(key=str),
          'environment.json': dict(git_commit=str, device=str),
          'status.json': dict(status=str),
          'failure.json': dict(key=str, attempts=int, error=str),
-         'result.json': dict(key=str, config=dict, environment=dict, data=dict, model=dict, metrics=dict, best_epoch=int,
-                             epochs_run=int, threshold=object, seconds=object)} # entry → type
+         'result.json': dict(key=str, config=dict, environment=dict, data=dict, model=dict, metrics=dict,
+                             best_epoch=int, epochs_run=int, threshold=object, seconds=object)} # entry → type
 REMEDY = 'Run the same job again: it sets the file aside and writes it anew.'
 
 def read_part(folder: str|Path, # of a run
@@ -90,6 +92,7 @@ def stated_files(folder: Path, # of a run that has all `FILES`
     "What a result states of the files beside it."
     return {name: dict(bytes=(folder/name).stat().st_size, sha256=sha256_file(folder/name)) for name in FILES}
 
+# %% ../../nbs/runs/05_runfiles.ipynb #5656697b
 def read_result(folder: str|Path, # of a run
                 key: str|None=None, # of the run it must be of
                ) -> dict|None: # None where there is none
@@ -207,6 +210,18 @@ def part_faults(folder: str|Path, # of a run
     return found
 
 # %% ../../nbs/runs/05_runfiles.ipynb #ad674e53
+def set_result_aside(folder: Path, # of a run that has a result, its lock held
+                     fault: tuple[Path, str], # from `result_fault`
+                    ) -> str: # what was done
+    "Set aside the file that is to blame, or the result that lacks it."
+    path, wrong = fault
+    if path.name == 'result.json':
+        return put_aside(path, wrong)
+    if os.path.lexists(path):
+        return put_aside(path, wrong)
+    return put_aside(folder/'result.json', f'needs {path.name}, which {wrong}')
+
+# %% ../../nbs/runs/05_runfiles.ipynb #dfc41a6e
 def mend(folder: str|Path, # of a run, its lock held
          key: str, # of the run
         ) -> list[str]: # what was done, one line each
@@ -215,11 +230,7 @@ def mend(folder: str|Path, # of a run, its lock held
     for place in (folder, folder/'checkpoints'):
         clear_drafts(place)
     while os.path.lexists(folder/'result.json') and (fault := result_fault(folder, key, digests=True))[0]:
-        path, wrong = fault
-        if path.name != 'result.json' and os.path.lexists(path):
-            said.append(put_aside(path, wrong))
-        else:
-            said.append(put_aside(folder/'result.json', wrong if path.name == 'result.json' else f'needs {path.name}, which {wrong}'))
+        said.append(set_result_aside(folder, fault))
     said += [put_aside(path, wrong) for path, wrong in part_faults(folder)]
     for name in ('best.pt', 'best.pt.sha256', 'predictions.csv', 'history.png', 'scores.png'):
         if os.path.lexists(folder/name) and not (folder/name).is_file():

@@ -39,15 +39,15 @@ def operator_table(rows: pd.DataFrame, # of `panel_rows`
                    columns: tuple=SHOWN, # names in it
                   ) -> pd.DataFrame: # a row per operator: n, and of each column mean, low, high, sd
     "Mean over seeds of each operator, with a 95 % t interval."
-    out = []
-    for name in (o for o in operators() if o in set(rows.downsample)):
+    out, names = [], [o for o in operators() if o in set(rows.downsample)]
+    for name in names:
         g = rows[rows.downsample == name]
         values = {('n', ''): len(g)}
         for c in columns:
             found = (*seed_interval(g[c]), g[c].std())
             values |= {(c, k): v for k, v in zip(('mean', 'low', 'high', 'sd'), found)}
         out.append(values)
-    table = pd.DataFrame(out, index=[o for o in operators() if o in set(rows.downsample)])
+    table = pd.DataFrame(out, index=names)
     table.columns = pd.MultiIndex.from_tuples(table.columns)
     return table
 

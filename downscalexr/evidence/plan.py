@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEEDS_OF_THE_ABLATION', 'FIRST_SEED', 'ABLATION_OPERATORS', 'BASE', 'CANDIDATES', 'TODAY', 'SENSITIVITY', 'MARGINS',
-           'ALPHA', 'POWER', 'EXPECTED_SD', 'ablation_runs', 'score_table', 'choose_recipe', 'studies',
+           'ALPHA', 'POWER', 'EXPECTED_SD', 'ablation_runs', 'score_table', 'choose_recipe', 'grid', 'studies',
            'smallest_effect', 'judgement']
 
 # %% ../../nbs/evidence/06_plan.ipynb #d75af284
@@ -16,21 +16,22 @@ from scipy.stats import nct
 from scipy.stats import t as student
 
 from ..downsample import operators
-from .device import Recipe
 from .panel import recipe_score
+from .recipe import Recipe
 from ..operators.original import ORIGINAL
 
 # %% ../../nbs/evidence/06_plan.ipynb #024c45e0
 SEEDS_OF_THE_ABLATION, FIRST_SEED = (100, 101), 200
 ABLATION_OPERATORS = ('maxpool', 'avgpool', 'strided', 'blurpool3')
 BASE = Recipe(strength=.5)
-CANDIDATES = {'base': {}, 'strength 0.75': dict(strength=.75), 'lr 1e-3': dict(lr=1e-3), 'lr 4e-3': dict(lr=4e-3)}
-CANDIDATES |= {'ema 0.998': dict(ema=.998), 'smoothing 0.1': dict(label_smoothing=.1)}
-CANDIDATES |= {'decay 0.1': dict(weight_decay=.1)}
+CANDIDATES = {'base': {}, 'strength 0.75': dict(strength=.75), 'lr 1e-3': dict(lr=1e-3), 'lr 4e-3': dict(lr=4e-3),
+              'ema 0.998': dict(ema=.998), 'smoothing 0.1': dict(label_smoothing=.1),
+              'decay 0.1': dict(weight_decay=.1)}
 TODAY = dict(augment='original', schedule='constant', optimiser='adam', lr=1e-3, weight_decay=1e-4, ema=0., clip=0.,
              warmup=0., batch_size=32, updates=3650)
 SENSITIVITY = {'updates 1000': dict(updates=1000), 'updates 4000': dict(updates=4000), 'today': TODAY}
 
+# %% ../../nbs/evidence/06_plan.ipynb #104b4c86
 def ablation_runs() -> dict: # Recipe → name of the candidate
     "Stage 2, in the order it is run."
     runs = {}
@@ -44,7 +45,7 @@ def ablation_runs() -> dict: # Recipe → name of the candidate
             runs |= {replace(first, downsample=o): name for o in ('lip', 'haar')}
     return runs
 
-# %% ../../nbs/evidence/06_plan.ipynb #7a38aac9
+# %% ../../nbs/evidence/06_plan.ipynb #7f9eb132
 def score_table(rows: list[dict], # config, downsample, task, panel_mean, panel_worst, panel_loss or hard
                ) -> pd.DataFrame: # per config: score, se, mean, worst, hard, loss, n
     "What candidates are on the panel, over the operators of the ablation."
@@ -62,6 +63,7 @@ def score_table(rows: list[dict], # config, downsample, task, panel_mean, panel_
                         loss=panel.panel_loss.mean(), n=len(panel), n_hard=len(hard)))
     return pd.DataFrame(out).set_index('config')
 
+# %% ../../nbs/evidence/06_plan.ipynb #7a38aac9
 def choose_recipe(table: pd.DataFrame, # of `score_table`
                  ) -> str: # a key of CANDIDATES
     "The highest score; of those within one standard error of it, the lowest panel log loss."
@@ -71,20 +73,27 @@ def choose_recipe(table: pd.DataFrame, # of `score_table`
     return tied.loss.idxmin()
 
 # %% ../../nbs/evidence/06_plan.ipynb #4d3e5729
+def grid(r: Recipe, # of all runs
+         names: list[str], # of operators
+         n: int, # seeds, from FIRST_SEED on
+         **change, # fields that are different
+        ) -> list[Recipe]: # all operators of a seed before the next seed
+    "Every operator with every seed."
+    seeds = range(FIRST_SEED, FIRST_SEED + n)
+    return [replace(r, downsample=o, seed=s, **change) for s in seeds for o in names]
+
+# %% ../../nbs/evidence/06_plan.ipynb #0095d19a
 def studies(r: Recipe, # the recipe chosen
            ) -> dict: # name → list of recipes
     "The grid."
-    names, seeds = operators(), lambda n: range(FIRST_SEED, FIRST_SEED + n)
-    grid = lambda ops, n, **change: [replace(r, downsample=o, seed=s, **change) for s in seeds(n) for o in ops]
-    today = {k: v for k, v in TODAY.items()} | dict(strength=1., label_smoothing=0.)
-    out = {'operators_mac': grid(names, 10), 'rounding': grid(ORIGINAL, 5, repeatable=True),
-           'operators_param': grid(names, 5, control='param'), 'operators_lenet': grid(names, 5, arch='lenet')}
-    lenet = dict(arch='lenet', image_size=128, control='')
-    out['original'] = grid(ORIGINAL, 10, **lenet) + grid(ORIGINAL, 10, **lenet, **today)
-    some = ('maxpool', 'avgpool', 'strided', 'blurpool3', 'flc')
-    out['datashare'] = [q for share in (.05, .1, .25, .5) for q in grid(some, 5, train_fraction=share)]
-    out['virus'] = grid(some, 5, task='virus')
-    out['resolution'] = [q for size in (128, 28) for q in grid(some[:4], 5, image_size=size)]
+    names, some = operators(), ('maxpool', 'avgpool', 'strided', 'blurpool3', 'flc')
+    today, lenet = TODAY | dict(strength=1., label_smoothing=0.), dict(arch='lenet', image_size=128, control='')
+    out = {'operators_mac': grid(r, names, 10), 'rounding': grid(r, ORIGINAL, 5, repeatable=True),
+           'operators_param': grid(r, names, 5, control='param'), 'operators_lenet': grid(r, names, 5, arch='lenet')}
+    out['original'] = grid(r, ORIGINAL, 10, **lenet) + grid(r, ORIGINAL, 10, **lenet, **today)
+    out['datashare'] = [q for share in (.05, .1, .25, .5) for q in grid(r, some, 5, train_fraction=share)]
+    out['virus'] = grid(r, some, 5, task='virus')
+    out['resolution'] = [q for size in (128, 28) for q in grid(r, some[:4], 5, image_size=size)]
     return out
 
 # %% ../../nbs/evidence/06_plan.ipynb #aa03ff25
@@ -100,11 +109,11 @@ def smallest_effect(sd: float, # over runs of one operator
     "The smallest difference that two groups of n runs tell apart."
     df, scale = 2*n - 2, sd*np.sqrt(2/n)
     edge = student.ppf(1 - alpha/2, df)
-    found = lambda d: np.nan_to_num(nct.sf(edge, df, d/scale), nan=1.) # beyond what scipy computes it is 1
     low, high = 0., 20*scale
     for _ in range(60):
         middle = (low + high)/2
-        low, high = (low, middle) if found(middle) > power else (middle, high)
+        found = np.nan_to_num(nct.sf(edge, df, middle/scale), nan=1.) # beyond what scipy computes it is 1
+        low, high = (low, middle) if found > power else (middle, high)
     return high
 
 # %% ../../nbs/evidence/06_plan.ipynb #d19ba45b

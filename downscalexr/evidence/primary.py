@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['CIRCULAR', 'DRAWS_OF_PATIENTS', 'TITLES', 'wins', 'image_parts', 'patient_weights', 'resampled', 'compare', 'holm',
-           'made_up', 'coverage', 'gather', 'families', 'plot_differences', 'file_analysis', 'filed_analysis']
+           'made_up', 'coverage', 'gather', 'level_row', 'comparison_rows', 'families', 'plot_differences',
+           'filed_analysis', 'file_analysis']
 
 # %% ../../nbs/evidence/09_primary.ipynb #19ba198a
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,8 @@ from scipy.stats import t as student
 
 from ..core import derive_seed, environment, looks, read_json, write_json
 from ..downsample import operators
-from .device import SHIFTS
 from .plan import MARGINS, judgement
+from .recipe import SHIFTS
 from .store import evidence, read_cases, read_logits, read_runs
 from ..metrics import auroc, youden_threshold
 from ..operators.original import ORIGINAL
@@ -32,6 +34,7 @@ def wins(labels: np.ndarray, # (N,), 0 or 1
     pos, neg = logits[labels == 1][:, None], logits[labels == 0][None]
     return ((pos > neg) + .5*(pos == neg)).astype(np.float32)
 
+# %% ../../nbs/evidence/09_primary.ipynb #74b41ae0
 CIRCULAR = [i for i, (mode, _, _) in enumerate(SHIFTS) if mode == 'circular']
 
 def image_parts(val_labels: np.ndarray, # (V,)
@@ -45,7 +48,7 @@ def image_parts(val_labels: np.ndarray, # (V,)
     return dict(auroc=wins(labels, z['test'][0]), specificity=(~called[labels == 0]).astype(np.float32),
                 consistency=stays.mean(0).astype(np.float32))
 
-# %% ../../nbs/evidence/09_primary.ipynb #9cb383b5
+# %% ../../nbs/evidence/09_primary.ipynb #e3b0c9b7
 DRAWS_OF_PATIENTS = 20_000
 
 def patient_weights(patients: np.ndarray, # (N,) names
@@ -56,6 +59,7 @@ def patient_weights(patients: np.ndarray, # (N,) names
     rng = np.random.default_rng(derive_seed(0, 'primary analysis'))
     return rng.multinomial(len(names), np.full(len(names), 1/len(names)), size=draws)[:, who].astype(np.float32)
 
+# %% ../../nbs/evidence/09_primary.ipynb #9cb383b5
 def resampled(name: str, # of the metric
               part: np.ndarray, # of `image_parts`, averaged over runs
               weights: np.ndarray, # (draws, N)
@@ -68,7 +72,7 @@ def resampled(name: str, # of the metric
     used = neg if name == 'specificity' else weights
     return used@part/used.sum(1)
 
-# %% ../../nbs/evidence/09_primary.ipynb #bcbbbf43
+# %% ../../nbs/evidence/09_primary.ipynb #55ed8bd4
 def compare(a: np.ndarray, # (runs,) metric of each run of A
             b: np.ndarray, # (runs,) of B
             patient_variance: float, # of the difference of means, over draws of patients
@@ -85,6 +89,7 @@ def compare(a: np.ndarray, # (runs,) metric of each run of A
     return dict(difference=d, low=d - t95*se, high=d + t95*se, low90=d - t90*se, high90=d + t90*se,
                 p=2*student.sf(abs(d)/se, df), se_runs=parts[:2].sum()**.5, se_patients=patient_variance**.5)
 
+# %% ../../nbs/evidence/09_primary.ipynb #bcbbbf43
 def holm(p: np.ndarray, # (k,) of one family
         ) -> np.ndarray: # (k,) corrected
     "Holm's correction."
@@ -94,7 +99,7 @@ def holm(p: np.ndarray, # (k,) of one family
     out[order] = np.minimum(steps, 1)
     return out
 
-# %% ../../nbs/evidence/09_primary.ipynb #952f9b71
+# %% ../../nbs/evidence/09_primary.ipynb #4e71ba87
 def made_up(images: int, # of which a third normal
             n: int, # runs of each
             rng: np.random.Generator, # drawn from
@@ -106,6 +111,7 @@ def made_up(images: int, # of which a third normal
     sd = np.sqrt(2*(1 + .25 + .16)) # of the difference of two images
     return y, z, float(norm.cdf(1.7/sd) - norm.cdf(1.5/sd))
 
+# %% ../../nbs/evidence/09_primary.ipynb #952f9b71
 def coverage(repeats: int=200, # made-up studies
              n: int=10, # runs of each
              images: int=300, # one patient each
@@ -139,6 +145,34 @@ def gather(study: Path, # folder of committed files
     return values, means, test
 
 # %% ../../nbs/evidence/09_primary.ipynb #42aff812
+def level_row(operator: str, # name
+              metric: str, # name
+              runs: np.ndarray, # (runs,) the metric
+              drawn: np.ndarray, # (draws,) of `resampled`
+              n_patients: int, # of the test
+             ) -> dict: # operator, metric, n, mean, low, high, sd
+    "An operator's mean with its interval over runs and patients."
+    c = compare(runs, np.zeros(len(runs)), drawn.var(ddof=1), n_patients)
+    return dict(operator=operator, metric=metric, n=len(runs), mean=runs.mean(), low=c['low'], high=c['high'],
+                sd=runs.std(ddof=1))
+
+# %% ../../nbs/evidence/09_primary.ipynb #7f95e1ff
+def comparison_rows(family: str, # name
+                    metric: str, # name
+                    pairs: list[tuple[str, str]], # operators A and B
+                    runs: dict, # operator → (runs,) the metric
+                    drawn: dict, # operator → (draws,) of `resampled`
+                    n_patients: int, # of the test
+                   ) -> list[dict]: # row per pair
+    "The comparisons of one family, corrected, with verdicts."
+    found = [compare(runs[a], runs[b], (drawn[a] - drawn[b]).var(ddof=1), n_patients) for a, b in pairs]
+    corrected, margin, rows = holm(np.array([r['p'] for r in found])), MARGINS[metric], []
+    for (a, b), row, p in zip(pairs, found, corrected):
+        said = judgement(p, row['low90'], row['high90'], margin)
+        rows.append(dict(family=family, metric=metric, a=a, b=b, **row, p_holm=p, margin=margin, verdict=said))
+    return rows
+
+# %% ../../nbs/evidence/09_primary.ipynb #320d8d35
 def families(values: dict, # of `gather`
              means: dict, # of `gather`
              test: pd.DataFrame, # cases of the test
@@ -149,21 +183,13 @@ def families(values: dict, # of `gather`
     weights, levels, rows = patient_weights(test.patient, draws), [], []
     names = [o for o in operators() if o in values]
     pairs = {'with max pooling': [(o, 'maxpool') for o in names if o != 'maxpool'],
-             'original variants': [(a, b) for i, a in enumerate(ORIGINAL) for b in ORIGINAL[i + 1:]]}
-    for metric, margin in MARGINS.items():
+             'original variants': list(itertools.combinations(ORIGINAL, 2))}
+    for metric in MARGINS:
+        runs = {o: values[o][metric] for o in names}
         drawn = {o: resampled(metric, means[o][metric], weights, labels) for o in names}
-        for o in names:
-            v = values[o][metric]
-            zero = compare(v, np.zeros(len(v)), drawn[o].var(ddof=1), n)
-            row = dict(operator=o, metric=metric, n=len(v), mean=v.mean(), low=zero['low'], high=zero['high'])
-            levels.append(row | dict(sd=v.std(ddof=1)))
+        levels += [level_row(o, metric, runs[o], drawn[o], n) for o in names]
         for family, members in pairs.items():
-            runs = lambda o: values[o][metric]
-            found = [compare(runs(a), runs(b), (drawn[a] - drawn[b]).var(ddof=1), n) for a, b in members]
-            for (a, b), row, p in zip(members, found, holm(np.array([r['p'] for r in found]))):
-                said = judgement(p, row['low90'], row['high90'], margin)
-                rows.append(dict(family=family, metric=metric, a=a, b=b) | row
-                            | dict(p_holm=p, margin=margin, verdict=said))
+            rows += comparison_rows(family, metric, members, runs, drawn, n)
     return pd.DataFrame(levels), pd.DataFrame(rows)
 
 # %% ../../nbs/evidence/09_primary.ipynb #4c84af43
@@ -190,6 +216,13 @@ def plot_differences(rows: pd.DataFrame, # comparisons of `families`
     return fig
 
 # %% ../../nbs/evidence/09_primary.ipynb #361ea47f
+def filed_analysis(study: str, # name below the evidence
+                  ) -> tuple[dict, pd.DataFrame, pd.DataFrame]: # all, operators, comparisons
+    "The tables of a filed analysis."
+    content = read_json(evidence()/f'primary_{study}.json')
+    return content, pd.DataFrame(content['levels']), pd.DataFrame(content['comparisons'])
+
+# %% ../../nbs/evidence/09_primary.ipynb #94d41e0e
 def file_analysis(study: str, # name below the evidence
                   log: bool=True, # False: done again
                  ) -> Path: # the JSON file
@@ -199,9 +232,3 @@ def file_analysis(study: str, # name below the evidence
     content = dict(study=study, draws=DRAWS_OF_PATIENTS, images=len(test), patients=int(test.patient.nunique()),
                    levels=levels.to_dict('records'), comparisons=rows.to_dict('records'), environment=environment())
     return write_json(evidence()/f'primary_{study}.json', content)
-
-def filed_analysis(study: str, # name below the evidence
-                  ) -> tuple[dict, pd.DataFrame, pd.DataFrame]: # all, operators, comparisons
-    "The tables of a filed analysis."
-    content = read_json(evidence()/f'primary_{study}.json')
-    return content, pd.DataFrame(content['levels']), pd.DataFrame(content['comparisons'])

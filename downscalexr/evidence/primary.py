@@ -172,7 +172,7 @@ def comparison_rows(family: str, # name
         rows.append(dict(family=family, metric=metric, a=a, b=b, **row, p_holm=p, margin=margin, verdict=said))
     return rows
 
-# %% ../../nbs/evidence/09_primary.ipynb #320d8d35
+# %% ../../nbs/evidence/09_primary.ipynb #ab636d5f
 def families(values: dict, # of `gather`
              means: dict, # of `gather`
              test: pd.DataFrame, # cases of the test

@@ -14,7 +14,7 @@ NEEDED_MB := 4000
 STUDY_FLAGS = $(if $(DOWNSAMPLE),--downsample $(DOWNSAMPLE)) $(if $(ARCH),--arch $(ARCH)) $(if $(IMAGE_SIZE),--image-size $(IMAGE_SIZE)) \
   $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SOURCE),--source $(SOURCE)) $(if $(JOBS),--jobs $(JOBS))
 
-.PHONY: help setup train test oracles readme outputs docs clean
+.PHONY: help setup train test doctor hooks oracles readme outputs docs clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -33,11 +33,17 @@ $(READY): constraints.txt settings.ini setup.py
 	@bash .ci/setup
 
 train: setup ## train every variant, benchmark, compare
-	@$(BIN)/downscalexr_study $(STUDY) $(STUDY_FLAGS)
-	@$(BIN)/downscalexr_report
+	@$(BIN)/downscalexr study run $(STUDY) $(STUDY_FLAGS)
+	@$(BIN)/downscalexr report
 
 test: setup ## all checks, as CI runs them
 	@$(BIN)/python .ci/checks.py
+
+doctor: setup ## say what is missing on this machine
+	@$(BIN)/downscalexr doctor
+
+hooks: setup ## let git clean, export and lint before each commit
+	@install -m 755 .ci/pre-commit "$$(git rev-parse --git-path hooks)/pre-commit"
 
 oracles: setup ## install other people's operators, for slow cells only
 	@$(BIN)/python -m pip install --quiet --no-deps antialiased-cnns==0.3 kornia==0.9.0 kornia_rs timm==1.0.31

@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 ini = ConfigParser()
 ini.read(Path(__file__).parent/'settings.ini', encoding='utf-8')
 cfg = ini['DEFAULT']
+EXTRAS = ('study', 'dev', 'cluster', 'deploy', 'sources', 'dagshub') # the base needs operators and networks only
 
 setup(
     name=cfg['lib_name'],
@@ -23,7 +24,7 @@ setup(
     packages=find_packages(include=[cfg['lib_path'], f"{cfg['lib_path']}.*"]),
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg['requirements'].split(),
-    extras_require={name: cfg[f'{name}_requirements'].split() for name in ('dev', 'cluster', 'deploy', 'sources', 'dagshub')},
+    extras_require={name: cfg[f'{name}_requirements'].split() for name in EXTRAS},
     entry_points={'console_scripts': cfg['console_scripts'].split(),
                   'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
     zip_safe=False,

@@ -1,4 +1,7 @@
-"All checks of `make test`, one after another; names on the command line choose some. Closes with a line `N passed, N failed`."
+"""All checks of `make test`; names on the command line choose some.
+
+Closes with a line `N passed, N failed`.
+"""
 import hashlib
 import importlib.metadata
 import itertools
@@ -23,8 +26,10 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 SCRATCH = Path(tempfile.mkdtemp(prefix='downscalexr-checks-'))
-NOTEBOOKS = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if not any(part.startswith(('.', '_')) for part in p.relative_to(ROOT).parts))
+NOTEBOOKS = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb')
+                   if not any(part.startswith(('.', '_')) for part in p.relative_to(ROOT).parts))
 PAGES = [*NOTEBOOKS, *(ROOT/name for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'))]
+MOST_CHARACTERS = 1200  # of an exported cell
 VARIANTS = ('avgpool', 'maxpool', 'strided')
 LONGEST_S = 900  # a command that takes longer hangs
 CHECKS = []
@@ -58,11 +63,13 @@ def need(condition, message):
 def sh(*command, cwd=ROOT, ok=True, home=None, data=False, **env) -> str:
     "Run a command with a home of its own; returns its output and fails the check on an unexpected exit code."
     full = {k: v for k, v in os.environ.items() if not k.startswith(('MLFLOW_', 'DOWNSCALEXR_')) and k != 'PYTHONPATH'}
-    full |= {'PATH': f'{BIN}{os.pathsep}{full["PATH"]}', 'DOWNSCALEXR_HOME': str(home or SCRATCH/'home'), 'OMP_NUM_THREADS': '1', **env}
+    full |= {'PATH': f'{BIN}{os.pathsep}{full["PATH"]}', 'DOWNSCALEXR_HOME': str(home or SCRATCH/'home'),
+             'OMP_NUM_THREADS': '1', **env}
     if data and 'DOWNSCALEXR_DATA' in os.environ:
         full['DOWNSCALEXR_DATA'] = os.environ['DOWNSCALEXR_DATA']
     words = [str(c) for c in command]
-    with subprocess.Popen(words, cwd=cwd, env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as p:
+    pipes = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with subprocess.Popen(words, cwd=cwd, env=full, start_new_session=True, **pipes) as p:
         RUNNING.add(p)
         try:
             said = p.communicate(timeout=LONGEST_S)[0]
@@ -92,7 +99,8 @@ def changes_nothing(command: str, pattern: str):
 
 def outputs_text(nb) -> str:
     "Everything stored as text in the outputs of a notebook."
-    return json.dumps([{k: v for k, v in o.get('data', o).items() if k != 'image/png'} for c in nb.cells for o in c.get('outputs', [])])
+    outputs = [o for c in nb.cells for o in c.get('outputs', [])]
+    return json.dumps([{k: v for k, v in o.get('data', o).items() if k != 'image/png'} for o in outputs])
 
 
 def exports(cell) -> bool:
@@ -101,23 +109,37 @@ def exports(cell) -> bool:
     return cell.cell_type == 'code' and re.search(r'#\|\s*exports?\b', top) is not None
 
 
+def own_imports(nb) -> int:
+    "How many cells import the notebook's own module, so test what was exported last, without a comment that says why."
+    name = re.search(r'#\| default_exp ([\w.]+)', '\n'.join(c.source for c in nb.cells))
+    if not name:
+        return 0
+    wing, _, last = f'downscalexr.{name[1]}'.rpartition('.')
+    whole = re.escape(f'{wing}.{last}')
+    own = re.compile(rf'^\s*(from {whole} import|import {whole}\b|from {re.escape(wing)} import .*\b{last}\b)[^#]*$')
+    cells = [c.source for c in nb.cells if c.cell_type == 'code' and not exports(c)]
+    return sum(any(own.match(line) for line in source.splitlines()) for source in cells)
+
+
 def notebook_faults(nb) -> list[str]:
     "What is wrong with one notebook as it is stored."
     code = [c for c in nb.cells if c.cell_type == 'code']
-    stored = outputs_text(nb)
-    longest = max([len(c.source.splitlines()) for c in code if exports(c)], default=0)
-    here = re.search(r'/(work|root|tmp|home|farm)/\w+', stored) or re.search(r'/(work|root|farm)/\w+', '\n'.join(c.source for c in nb.cells))
-    first = nb.cells[0]
+    stored, sources = outputs_text(nb), '\n'.join(c.source for c in nb.cells)
+    longest = max([len(c.source) for c in code if exports(c)], default=0)
+    here = re.search(r'/(work|root|tmp|home|farm)/\w+', stored) or re.search(r'/(work|root|farm)/\w+', sources)
+    first, language = nb.cells[0], nb.metadata.get('kernelspec', {}).get('language')
+    titled = first.cell_type == 'markdown' and re.fullmatch(r'# .+\n\n> .+', first.source)
     faults = {
-        'metadata has no kernelspec.language, papermill needs it': nb.metadata.get('kernelspec', {}).get('language') != 'python',
+        'metadata has no kernelspec.language, papermill needs it': language != 'python',
         'an error is stored': any(o.output_type == 'error' for c in code for o in c.outputs),
         'a warning is stored': '"stderr"' in stored,
         'a progress bar is stored': re.search(r'[\d?]\s?(it/s|s/it)\b|widget-view|\d%\|', stored),
         'the state of progress bars is stored': 'widgets' in nb.metadata,
         f'a path of this machine is stored: {here and here[0]}': here,
         f'{len(nb.cells)} cells, 60 at most': len(nb.cells) > 60,
-        f'an exported cell of {longest} lines, 40 at most': longest > 40,
-        'the first cell must be a title and one line after ">"': first.cell_type != 'markdown' or not re.fullmatch(r'# .+\n\n> .+', first.source),
+        f'an exported cell of {longest:,} characters, {MOST_CHARACTERS:,} at most': longest > MOST_CHARACTERS,
+        'it imports its own module without a comment that says why': own_imports(nb),
+        'the first cell must be a title and one line after ">"': not titled,
     }
     return [fault for fault, found in faults.items() if found]
 
@@ -133,8 +155,9 @@ def all_modules() -> list[str]:
 def notebooks():
     "notebooks: clean and readable; no errors, paths or progress bars stored"
     changes_nothing('nbdev_clean', 'nbs/**/*.ipynb')
-    faults = [f'{page(path)}: {fault}' for path in NOTEBOOKS for fault in notebook_faults(nbformat.read(path, as_version=4))]
-    tagged = [c for c in nbformat.read(ROOT/'nbs'/'03_train.ipynb', as_version=4).cells if 'parameters' in c.metadata.get('tags', [])]
+    read = {path: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
+    faults = [f'{page(path)}: {fault}' for path, nb in read.items() for fault in notebook_faults(nb)]
+    tagged = [c for c in read[ROOT/'nbs'/'03_train.ipynb'].cells if 'parameters' in c.metadata.get('tags', [])]
     if len(tagged) != 1:
         faults.append(f'03_train.ipynb: {len(tagged)} cells tagged parameters, not 1')
     need(not faults, '\n'.join(faults))
@@ -144,7 +167,8 @@ def notebooks():
 def export():
     "export: modules in step with the notebooks, none left over"
     changes_nothing('nbdev_export', 'downscalexr/**/*.py')
-    exported = {m[1] for p in NOTEBOOKS if (m := re.search(r'#\| default_exp ([\w.]+)', p.read_text(encoding='utf-8')))}
+    named = (re.search(r'#\| default_exp ([\w.]+)', p.read_text(encoding='utf-8')) for p in NOTEBOOKS)
+    exported = {m[1] for m in named if m}
     modules = set(all_modules())
     need(modules == exported, f'modules without a notebook or the reverse: {sorted(modules ^ exported)}')
 
@@ -156,11 +180,12 @@ def broken_links(path: Path) -> list[str]:
         text = '\n'.join(c.source for c in nbformat.reads(text, as_version=4).cells if c.cell_type == 'markdown')
     text = re.sub(r'```.*?```|`[^`\n]*`', '', text, flags=re.DOTALL)
     targets = re.findall(r'\]\(([^)#\s]+)|<(?:img|a)\s[^>]*?(?:src|href)="([^"#]+)', text)
-    return [f'{path.name}: the link to {t} leads nowhere' for t in map(''.join, targets) if not re.match(r'https?:|mailto:', t) and not (path.parent/t).exists()]
+    local = [t for t in map(''.join, targets) if not re.match(r'https?:|mailto:', t)]
+    return [f'{path.name}: the link to {t} leads nowhere' for t in local if not (path.parent/t).exists()]
 
 
 def processed():
-    "Run nbdev's own step before Quarto (nbdev_proc_nbs would try to install Quarto) on a copy, and see every page come out."
+    "Run nbdev's step before Quarto on a copy (nbdev_proc_nbs would try to install Quarto) and see every page come out."
     copy = copy_source('docs')
     sh(sys.executable, '-c', 'from nbdev.serve import proc_nbs; proc_nbs()', cwd=copy)
     pages = {p.relative_to(copy/'_proc').as_posix() for p in (copy/'_proc').rglob('*.ipynb')}
@@ -170,7 +195,8 @@ def processed():
 
 def copy_source(name: str) -> Path:
     "The working tree as it is, less what git ignores, in a folder of its own."
-    files = subprocess.run(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard']
+    files = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for file in filter(None, files.split('\0')):
         target = SCRATCH/name/file
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -194,14 +220,29 @@ def docs():
     need([p.name for p in workflows] == ['docs.yml', 'test.yml'], '.github/workflows must hold docs.yml and test.yml')
     for path in (quarto, sidebar, *workflows):
         need(isinstance(yaml.safe_load(path.read_text(encoding='utf-8')), dict), f'{path.name} is not a YAML mapping')
-    need(link.is_symlink() and os.readlink(link) == '../_quarto.yml' and link.read_text() == quarto.read_text(), 'nbs/_quarto.yml must be a link to ../_quarto.yml')
+    linked = link.is_symlink() and os.readlink(link) == '../_quarto.yml'
+    need(linked and link.read_text() == quarto.read_text(), 'nbs/_quarto.yml must be a link to ../_quarto.yml')
     listed = re.findall(r'[\w/]+\.ipynb', sidebar.read_text())
     wanted = sorted(page(p) for p in NOTEBOOKS)
-    need(sorted(listed) == wanted, f'sidebar.yml and the notebooks differ: {sorted(set(listed) ^ set(wanted)) or "one is listed twice"}')
+    differing = sorted(set(listed) ^ set(wanted)) or 'one is listed twice'
+    need(sorted(listed) == wanted, f'sidebar.yml and the notebooks differ: {differing}')
     faults = [fault for path in PAGES for fault in broken_links(path)]
     need(not faults, '\n'.join(faults))
     sh(sys.executable, ROOT/'.ci'/'readme.py', '--check')
     processed()
+
+
+@beside
+def lint():
+    "lint: ruff over modules, notebooks and scripts"
+    sh(BIN/'ruff', 'check', '--no-cache', '--output-format', 'concise', ROOT)
+
+
+@beside
+def types():
+    "types: mypy over the exported modules"
+    said = sh(BIN/'mypy', '--config-file', ROOT/'mypy.ini', '--cache-dir', SCRATCH/'mypy')
+    return said.strip().splitlines()[-1]
 
 
 def one_run(home: Path) -> dict:
@@ -211,7 +252,8 @@ def one_run(home: Path) -> dict:
     for name in ('config.json', 'environment.json', 'history.jsonl', 'predictions.csv', 'best.pt', 'result.json'):
         need((folders[0]/name).stat().st_size > 0, f'{name} is empty')
     kept = sorted((folders[0]/'checkpoints').glob('*.pt'))
-    need(len(kept) == min(2, len((folders[0]/'history.jsonl').read_text().splitlines())), f'{len(kept)} checkpoints are kept')
+    epochs = len((folders[0]/'history.jsonl').read_text().splitlines())
+    need(len(kept) == min(2, epochs), f'{len(kept)} checkpoints are kept')
     for path in (folders[0]/'best.pt', *kept):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         need(path.with_suffix('.pt.sha256').read_text().split()[0] == digest, f'{path.name} does not match its sha256')
@@ -222,9 +264,12 @@ def one_run(home: Path) -> dict:
 
 def papermill(*words, name: str, cwd=ROOT, ok=True, out=True, data=False) -> str:
     "Execute the training notebook; returns what papermill said."
-    notebook = '03_train.ipynb' if cwd.name == 'nbs' else 'nbs/03_train.ipynb' if cwd == ROOT else ROOT/'nbs'/'03_train.ipynb'
+    notebook = ROOT/'nbs'/'03_train.ipynb'
+    if cwd.is_relative_to(ROOT):
+        notebook = notebook.relative_to(cwd) # as people type it
     target = [SCRATCH/f'{name}.ipynb'] if out else []
-    return sh(BIN/'papermill', notebook, *target, *words, '--no-progress-bar', cwd=cwd, ok=ok, home=SCRATCH/name, data=data)
+    words = (notebook, *target, *words, '--no-progress-bar')
+    return sh(BIN/'papermill', *words, cwd=cwd, ok=ok, home=SCRATCH/name, data=data)
 
 
 TINY = ('-p', 'image_size', '64', '-p', 'epochs', '2', '-p', 'source', 'phantom:120', '-p', 'num_threads', '1')
@@ -236,7 +281,8 @@ def papermill_variants():
     for variant in VARIANTS:
         papermill('-p', 'downsample', variant, *TINY, name=variant, cwd=ROOT/'nbs' if variant == 'strided' else ROOT)
         result = one_run(SCRATCH/variant)
-        need(result['config']['downsample'] == variant and result['data']['kind'] == 'phantom', 'another run than was asked for')
+        got = result['config']['downsample'], result['data']['kind']
+        need(got == (variant, 'phantom'), 'another run than was asked for')
 
 
 OWN = '''
@@ -250,18 +296,25 @@ class Median(Halving):
 '''
 
 
+def downscalexr(*words, **more) -> str:
+    "Run the command; returns what it said."
+    return sh(BIN/'downscalexr', *words, **more)
+
+
 @beside
 def papermill_plugin():
     "papermill, study, report: an operator of one's own, in a module of one's own, in another network"
     folder = SCRATCH/'own'
     folder.mkdir()
     (folder/'my_ops.py').write_text(OWN)
-    papermill('-p', 'downsample', 'median', '-p', 'plugins', 'my_ops', '-p', 'arch', 'compact', '-p', 'width', '0.5', *TINY, name='own', cwd=folder)
+    own = ('-p', 'downsample', 'median', '-p', 'plugins', 'my_ops', '-p', 'arch', 'compact', '-p', 'width', '0.5')
+    papermill(*own, *TINY, name='own', cwd=folder)
     result = one_run(SCRATCH/'own')
-    need(result['config']['downsample'] == 'median' and result['config']['arch'] == 'compact', 'another run than was asked for')
-    words = ['--downsample', 'median', 'stochastic', '--plugins', 'my_ops', '--control', 'mac', '--image-size', '64', '--epochs', '1', '--source', 'phantom:120', '--jobs', '1']
-    sh(BIN/'downscalexr_study', *words, cwd=folder, home=SCRATCH/'own-study')
-    said = sh(BIN/'downscalexr_report', '--repeats', '3', cwd=folder, home=SCRATCH/'own-study')
+    got = result['config']
+    need((got['downsample'], got['arch']) == ('median', 'compact'), 'another run than was asked for')
+    words = '--downsample median stochastic --plugins my_ops --control mac --image-size 64 --epochs 1'.split()
+    downscalexr('study', 'run', *words, '--source', 'phantom:120', '--jobs', '1', cwd=folder, home=SCRATCH/'own-study')
+    said = downscalexr('report', '--repeats', '3', cwd=folder, home=SCRATCH/'own-study')
     need('median' in said and 'stochastic' in said, f'the table lacks an operator:\n{said[-2000:]}')
     need(list((SCRATCH/'own-study'/'runs'/'report').glob('median*.png')), 'no figure of the operator')
 
@@ -276,40 +329,72 @@ def papermill_short():
     need((ROOT/'nbs'/'03_train.ipynb').read_bytes() == source, 'the source notebook was changed')
 
 
+def history(name: str) -> list[str]:
+    "The epochs that the runs below a home have finished."
+    return [line for f in (SCRATCH/name/'runs').glob('*/history.jsonl') for line in f.read_text().splitlines()]
+
+
+def predictions(name: str) -> bytes:
+    "What the only run below a home predicts."
+    return next((SCRATCH/name/'runs').glob('*/predictions.csv')).read_bytes()
+
+
+def signalled(words: list, name: str, number: signal.Signals) -> tuple[int, str]:
+    "Start a command, send it a signal after two epochs; returns its exit code and what it said."
+    env = {k: v for k, v in os.environ.items() if not k.startswith(('MLFLOW_', 'DOWNSCALEXR_'))}
+    env |= {'DOWNSCALEXR_HOME': str(SCRATCH/name), 'OMP_NUM_THREADS': '1'}
+    log = SCRATCH/f'{name}.log'
+    with open(log, 'w') as out:
+        p = subprocess.Popen(words, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                             start_new_session=True)
+    end = time.monotonic() + 120
+    while p.poll() is None and len(history(name)) < 2 and time.monotonic() < end:
+        time.sleep(.02)
+    p.send_signal(number)
+    return p.wait(60), log.read_text()
+
+
+def stopped_state(name: str) -> dict:
+    "What a run that was stopped says of itself, once its process is gone."
+    end, path = time.monotonic() + 120, next((SCRATCH/name/'runs').glob('*/status.json'))
+    while (state := json.loads(path.read_text()))['status'] == 'running' and time.monotonic() < end:
+        time.sleep(.1)
+    while Path(f'/proc/{state["pid"]}').exists() and time.monotonic() < end: # it lets go of the run within seconds
+        time.sleep(.1)
+    return state
+
+
 @beside
 def papermill_stopped():
-    "papermill: SIGTERM and Ctrl-C leave a checkpoint, and the same command ends with the bits of a run left alone"
-    words = ['-p', 'image_size', '32', '-p', 'epochs', '40', '-p', 'patience', '40', '-p', 'source', 'phantom:120', '-p', 'num_threads', '1']
-    papermill(*words, name='alone')
-    for number, codes in ((signal.SIGTERM, (-signal.SIGTERM,)), (signal.SIGINT, (1,))): # papermill's own exit codes
+    "papermill and train: SIGTERM and Ctrl-C leave a checkpoint; the same command ends with the bits of a whole run"
+    options = dict(image_size=32, epochs=40, patience=40, source='phantom:120', num_threads=1)
+    given = [word for k, v in options.items() for word in ('-p', k, str(v))]
+    typed = [word for k, v in options.items() for word in (f'--{k.replace("_", "-")}', str(v))]
+    papermill(*given, name='alone')
+    want = predictions('alone')
+    for number, code in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 1)): # papermill's own exit codes
         name = f'stopped-{number.name}'
-        history = lambda: [line for f in (SCRATCH/name/'runs').glob('*/history.jsonl') for line in f.read_text().splitlines()]
-        env = {k: v for k, v in os.environ.items() if not k.startswith(('MLFLOW_', 'DOWNSCALEXR_'))} | {'DOWNSCALEXR_HOME': str(SCRATCH/name), 'OMP_NUM_THREADS': '1'}
-        with open(SCRATCH/f'{name}.log', 'w') as log:
-            p = subprocess.Popen([BIN/'papermill', 'nbs/03_train.ipynb', SCRATCH/f'{name}.ipynb', *words, '--no-progress-bar'], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        end = time.monotonic() + 120
-        while p.poll() is None and len(history()) < 2 and time.monotonic() < end:
-            time.sleep(.02)
-        p.send_signal(number)
-        need(p.wait(60) in codes, f'exit code {p.returncode} after {number.name}')
-        status = next((SCRATCH/name/'runs').glob('*/status.json'))
-        while (state := json.loads(status.read_text()))['status'] == 'running' and time.monotonic() < end:
-            time.sleep(.1)
-        need(state['status'] == 'stopped' and 2 <= len(history()) < 40, f'{number.name}: {state}, {len(history())} epochs')
-        need('papermill nbs/03_train.ipynb' in (SCRATCH/f'{name}.log').read_text() or number == signal.SIGINT, 'the command that goes on was not said')
-        for _ in range(50): # the kernel lets go of the run within seconds
-            if not Path(f'/proc/{state["pid"]}').exists():
-                break
-            time.sleep(.1)
-        papermill(*words, name=name)
-        same = [next((SCRATCH/n/'runs').glob('*/predictions.csv')).read_bytes() for n in ('alone', name)]
-        need(same[0] == same[1], f'{number.name}: other predictions than a run left alone')
+        words = [BIN/'papermill', 'nbs/03_train.ipynb', SCRATCH/f'{name}.ipynb', *given, '--no-progress-bar']
+        got, said = signalled(words, name, number)
+        need(got == code, f'exit code {got} after {number.name}')
+        need('papermill nbs/03_train.ipynb' in said or number == signal.SIGINT, 'the command that resumes was not said')
+        need(stopped_state(name)['status'] == 'stopped' and 2 <= len(history(name)) < 40, f'{number.name}: not stopped')
+        papermill(*given, name=name)
+        need(predictions(name) == want, f'{number.name}: other predictions')
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        name = f'train-{number.name}'
+        got, said = signalled([BIN/'downscalexr', 'train', *typed], name, number)
+        need(got == code and 'Traceback' not in said, f'exit code {got} after {number.name}:\n{said[-1500:]}')
+        downscalexr('train', *typed, home=SCRATCH/name)
+        need(predictions(name) == want, f'{number.name}: other predictions')
 
 
 @beside
 def papermill_refuses():
     "papermill: a misspelt name, an unknown variant and a wrong type fail and say what is valid"
-    for words, message in ((('-p', 'downsampel', 'maxpool'), 'Valid: downsample, arch'), (('-p', 'downsample', 'maxpol'), 'avgpool, maxpool, strided'), (('-p', 'epochs', 'many'), 'epochs must be int')):
+    wrong = {('-p', 'downsampel', 'maxpool'): 'Valid: downsample, arch', ('-p', 'epochs', 'many'): 'epochs must be int',
+             ('-p', 'downsample', 'maxpol'): 'avgpool, maxpool, strided'}
+    for words, message in wrong.items():
         said = papermill(*TINY[6:], *words, name='refused', ok=False)
         need(message in said, f'{words} failed without naming what is valid:\n{said[-1500:]}')
         need(not (SCRATCH/'refused'/'runs').exists(), f'{words} left a run behind')
@@ -322,26 +407,30 @@ def papermill_real():
         return 'no DOWNSCALEXR_DATA here'
     papermill('-p', 'downsample', 'strided', '-p', 'image_size', '64', '-p', 'epochs', '1', name='real', data=True)
     result = one_run(SCRATCH/'real')
-    need(result['data']['kind'] == 'kaggle' and sum(result['data']['counts']['test'].values()) > 0, 'these were not the real images')
+    data = result['data']
+    need(data['kind'] == 'kaggle' and sum(data['counts']['test'].values()) > 0, 'these were not the real images')
 
 
 @beside
 def study():
     "study and report: three variants, nothing twice, status, dry run, table and figures"
-    words = ['--image-size', '64', '--epochs', '1', '--source', 'phantom:120']
-    sh(BIN/'downscalexr_study', *words, home=SCRATCH/'study')
-    results = lambda: {p: p.stat().st_mtime_ns for p in (SCRATCH/'study'/'runs').glob('*/result.json')}
-    first = results()
-    said = sh(BIN/'downscalexr_study', *words, home=SCRATCH/'study')
-    need(len(first) == 3 and results() == first and '3 finished before, 0 to do' in said, 'the second study trained again')
-    need('PHANTOM' in said, 'the phantom was not announced')
-    said = sh(BIN/'downscalexr_study', 'status', home=SCRATCH/'study')
+    home = SCRATCH/'study'
+    words = ['study', 'run', '--image-size', '64', '--epochs', '1', '--source', 'phantom:120']
+    downscalexr(*words, home=home)
+    first = {p: p.stat().st_mtime_ns for p in (home/'runs').glob('*/result.json')}
+    said = downscalexr(*words, home=home)
+    again = {p: p.stat().st_mtime_ns for p in (home/'runs').glob('*/result.json')}
+    need(len(first) == 3 and again == first, 'the second study trained again')
+    said_so = '3 finished before, 0 to do' in said and 'PHANTOM' in said
+    need(said_so, f'the second study said something else:\n{said[-2000:]}')
+    said = downscalexr('study', 'status', home=home)
     need('3 done' in said and '0 failed' in said, f'status does not show three runs done:\n{said}')
-    said = sh(BIN/'downscalexr_study', 'quick', '--dry-run', '--source', 'phantom:120', home=SCRATCH/'dry')
-    need('6 runs: 0 done, 0 failed, 6 to do' in said and not (SCRATCH/'dry'/'runs').exists(), f'the dry run did something else:\n{said[-2000:]}')
-    said = sh(BIN/'downscalexr_report', home=SCRATCH/'study')
+    said = downscalexr('study', 'quick', '--dry-run', '--source', 'phantom:120', home=SCRATCH/'dry')
+    dry = '6 runs: 0 done, 0 failed, 6 to do' in said and not (SCRATCH/'dry'/'runs').exists()
+    need(dry, f'the dry run did something else:\n{said[-2000:]}')
+    said = downscalexr('report', home=home)
     need(all(v in said for v in VARIANTS), f'the table lacks a variant:\n{said[-2000:]}')
-    pictures = list((SCRATCH/'study'/'runs'/'report').glob('*.png'))
+    pictures = list((home/'runs'/'report').glob('*.png'))
     need(len(pictures) >= 10, f'{len(pictures)} figures, at least 10 expected')
 
 
@@ -356,7 +445,7 @@ def pins():
     "pins: every direct and indirect package stands in constraints.txt with the version that is installed"
     lines = (line.split('#')[0].strip() for line in (ROOT/'constraints.txt').read_text().splitlines())
     pinned = {canonicalize_name(name): version for name, version in (line.split('==') for line in lines if line)}
-    todo, seen = [Requirement('downscalexr[dev]'), Requirement('pip')], set()
+    todo, seen = [Requirement('downscalexr[study,dev]'), Requirement('pip')], set()
     while todo:
         r = todo.pop()
         new = {(canonicalize_name(r.name), e) for e in {'', *r.extras}} - seen
@@ -364,33 +453,98 @@ def pins():
         if new:
             todo += requirements(r.name, r.extras)
     found = {name: importlib.metadata.version(name).split('+')[0] for name, _ in seen if name != 'downscalexr'}
-    faults = [f'{name}: {version} installed, {pinned.get(name, "nothing")} pinned' for name, version in sorted(found.items()) if pinned.get(name) != version]
+    faults = [f'{name}: {version} installed, {pinned.get(name, "nothing")} pinned'
+              for name, version in sorted(found.items()) if pinned.get(name) != version]
     need(not faults, '\n'.join(faults))
     return f'ok, {len(found)} packages'
 
 
-@beside
-def wheel():
-    "wheel: builds, and every module imports outside the checkout"
+def built_wheel() -> Path:
+    "The package as people get it."
     copy = copy_source('wheel')
     sh(sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', SCRATCH/'dist', copy, cwd=SCRATCH)
-    built = next((SCRATCH/'dist').glob('*.whl'))
-    sh(sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target', SCRATCH/'site', built, cwd=SCRATCH)
+    return next((SCRATCH/'dist').glob('*.whl'))
+
+
+def closure(names: list[str]) -> set[str]:
+    "Distributions with all that they need, by the names they are installed under."
+    todo, seen = list(names), set()
+    while todo:
+        name = canonicalize_name(todo.pop())
+        if name not in seen:
+            seen.add(name)
+            todo += [r.name for r in requirements(name, set())]
+    return seen
+
+
+def light_site(names: list[str]) -> Path:
+    "A folder with links to these distributions and to what they need, and to nothing else."
+    folder = SCRATCH/f'light-{"-".join(names)}'
+    folder.mkdir()
+    for name in closure(names):
+        for file in importlib.metadata.files(name) or []:
+            top = Path(file.parts[0])
+            place = Path(importlib.metadata.distribution(name).locate_file(top))
+            if file.parts[0] not in ('..', '__pycache__') and not (folder/top).exists():
+                (folder/top).symlink_to(place)
+    return folder
+
+
+LIGHT = """
+import importlib, sys, torch
+for name in {names}:
+    importlib.import_module('downscalexr.' + name)
+from downscalexr.models import build_model
+from downscalexr.operators.registry import operators
+for name in operators():
+    y = build_model(name, 'lenet', 64)(torch.rand(2, 1, 64, 64))
+    assert y.numel() == 2 and torch.isfinite(y).all(), name
+for name in {heavy}:
+    try:
+        importlib.import_module('downscalexr.' + name)
+        sys.exit(f'{{name}} can be imported without its packages')
+    except ModuleNotFoundError as e:
+        assert "pip install 'downscalexr[study]'" in str(e), (name, str(e))
+"""
+
+
+HEAVY = ('train', 'data', 'study', 'analysis', 'benchmark', 'metrics', 'runs.mirror', 'sweeps.grid', 'reports.figures')
+
+
+@beside
+def wheel():
+    "wheel: builds; outside the checkout the light install has operators and networks, the full one every module"
+    into = ('--quiet', '--no-deps', '--target', SCRATCH/'site')
+    sh(sys.executable, '-m', 'pip', 'install', *into, built_wheel(), cwd=SCRATCH)
     ini = ConfigParser()
     ini.read(ROOT/'settings.ini')
-    modules = all_modules()
     code = ('import importlib, sys, downscalexr\n'
-            f'assert downscalexr.__file__.startswith({str(SCRATCH)!r}) and downscalexr.__version__ == {ini["DEFAULT"]["version"]!r}\n'
-            f'for m in {modules!r}: importlib.import_module("downscalexr." + m)')
+            f'assert downscalexr.__file__.startswith({str(SCRATCH)!r})\n'
+            f'assert downscalexr.__version__ == {ini["DEFAULT"]["version"]!r}\n'
+            f'for m in {all_modules()!r}: importlib.import_module("downscalexr." + m)')
     sh(sys.executable, '-c', code, cwd=SCRATCH, PYTHONPATH=str(SCRATCH/'site'))
+    base = sorted(Requirement(r).name for r in ini['DEFAULT']['requirements'].split())
+    need(base == ['fastcore', 'numpy', 'torch', 'typer'], f'the base install asks for {", ".join(base)}')
+    light = ('core', 'downsample', 'models')
+    names = [m for m in all_modules() if m.startswith(('operators.', 'networks.')) or m in light]
+    light = f'{SCRATCH/"site"}{os.pathsep}{light_site(["torch", "numpy", "fastcore"])}'
+    sh(sys.executable, '-S', '-c', LIGHT.format(names=names, heavy=HEAVY), cwd=SCRATCH, PYTHONPATH=light)
+    light = f'{SCRATCH/"site"}{os.pathsep}{light_site(base)}'
+    command = [sys.executable, '-S', '-c', 'import sys; from downscalexr.cli import main; sys.exit(main())']
+    sh(*command, 'doctor', cwd=SCRATCH, PYTHONPATH=light)
+    said = sh(*command, 'train', cwd=SCRATCH, PYTHONPATH=light, ok=False)
+    named = "pip install 'downscalexr[study]'" in said and 'Traceback' not in said
+    need(named, f'the extra is not named:\n{said[-1500:]}')
 
 
 def pythons() -> list[str]:
     "Other Pythons of this machine that the package supports, one of each minor version."
-    places = [*(shutil.which(f'python3.{n}') for n in range(11, 20)), *map(str, Path.home().glob('.pyenv/versions/3.*/bin/python3'))]
+    places = [shutil.which(f'python3.{n}') for n in range(11, 20)]
+    places += map(str, Path.home().glob('.pyenv/versions/3.*/bin/python3'))
     found = {}
     for place in filter(None, places):
-        asked = subprocess.run([place, '-c', 'import sys; print(*sys.version_info[:2])'], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        words = [place, '-c', 'import sys; print(*sys.version_info[:2])']
+        asked = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         version = tuple(map(int, asked.stdout.split())) if asked.returncode == 0 and asked.stdout else ()
         if version >= (3, 11) and version != sys.version_info[:2]:
             found.setdefault(version, place)
@@ -405,7 +559,8 @@ def identity():
             'spec = importlib.util.spec_from_file_location("core", folder/"core.py")\n'
             'core = sys.modules["core"] = importlib.util.module_from_spec(spec)\n'
             'spec.loader.exec_module(core)\n'
-            'print(platform.python_version(), core.code_version(folder), core.syntax_digest((folder/"core.py").read_text()).hex())')
+            'digest = core.syntax_digest((folder/"core.py").read_text()).hex()\n'
+            'print(platform.python_version(), core.code_version(folder), digest)')
     said = [sh(place, '-I', '-B', '-c', code, cwd=SCRATCH).split() for place in (sys.executable, *pythons())]
     need(len({tuple(versions) for _, *versions in said}) == 1, f'the versions differ: {said}')
     return f'ok, Python {", ".join(v for v, *_ in said)}'

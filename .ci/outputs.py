@@ -1,4 +1,7 @@
-"Execute notebooks in place and keep their outputs, less progress bars and messages of the kernel: `make outputs NOTEBOOKS='01_data proofs/faults'`."
+"""Execute notebooks in place and keep their outputs, less progress bars and messages of the Jupyter kernel.
+
+`make outputs NOTEBOOKS='01_data proofs/faults'`
+"""
 import subprocess
 import sys
 import tempfile
@@ -24,7 +27,8 @@ for name in sys.argv[1:]:
         if cell.cell_type == 'code':
             cell.outputs = [o for o in cell.outputs if stored(o)]
     nb.metadata.pop('widgets', None) # the state of the progress bars
-    with tempfile.NamedTemporaryFile('w', dir=path.parent, prefix='.', suffix='.tmp', delete=False, encoding='utf-8') as f:
+    draft = dict(dir=path.parent, prefix='.', suffix='.tmp', delete=False, encoding='utf-8')
+    with tempfile.NamedTemporaryFile('w', **draft) as f:
         nbformat.write(nb, f)
     Path(f.name).replace(path)
     subprocess.run([Path(sys.executable).parent/'nbdev_clean', '--fname', path], check=True, cwd=ROOT)

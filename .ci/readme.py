@@ -20,15 +20,25 @@ def directives(cell) -> set[str]:
     return {re.sub(r'\s+', ' ', line.strip()[2:].strip()) for line in top.splitlines() if line.strip()}
 
 
+def cells(row) -> list[tuple[str, str]]:
+    "Kind and text of each cell of a row, once for each column it spans."
+    found = row.find_all(['th', 'td'])
+    return [(c.name, c.get_text(' ', strip=True)) for c in found for _ in range(int(c.get('colspan', 1)))]
+
+
+def line(words) -> str:
+    "One line of a markdown table."
+    return '| ' + ' | '.join(w.replace('|', r'\|') for w in words) + ' |'
+
+
 def table(html: str) -> str:
     "The first HTML table as a markdown table; header rows of a grouped table are joined."
-    rows = [[(c.name, c.get_text(' ', strip=True)) for c in r.find_all(['th', 'td']) for _ in range(int(c.get('colspan', 1)))] for r in BeautifulSoup(html, 'html.parser').table.find_all('tr')]
+    rows = [cells(r) for r in BeautifulSoup(html, 'html.parser').table.find_all('tr')]
     head = [r for r in rows if all(name == 'th' for name, _ in r)]
     body = [r for r in rows if r not in head]
     width = max(map(len, rows))
     names = [' '.join(dict.fromkeys(r[i][1] for r in head if i < len(r) and r[i][1])) for i in range(width)]
     align = [':--' if all(r[i][0] == 'th' for r in body) else '--:' for i in range(width)]
-    line = lambda words: '| ' + ' | '.join(w.replace('|', r'\|') for w in words) + ' |'
     return '\n'.join([line(names), line(align), *(line(text for _, text in r) for r in body)])
 
 
@@ -43,7 +53,8 @@ def shown(output) -> str:
         return table(data['text/html'])
     if 'text/plain' in data and not any(k.startswith('image/') for k in data):
         return f'```\n{data["text/plain"]}\n```'
-    sys.exit('index.ipynb: README cannot show a stored figure or error; save the figure under nbs/results and link it in a markdown cell.')
+    sys.exit('index.ipynb: README cannot show a stored figure or error; save the figure under nbs/results and link it '
+             'in a markdown cell.')
 
 
 def parts(cell) -> list[str]:

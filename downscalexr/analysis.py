@@ -5,6 +5,11 @@
 # %% auto #0
 __all__ = ['VERDICTS', 'told_apart', 'verdict']
 
+# %% ../nbs/05_analysis.ipynb #4ef7b3c2
+from .common.extras import require_study
+
+require_study(__name__) # before the imports: it names the extra where one of them is missing
+
 # %% ../nbs/05_analysis.ipynb #a976eed8
 import pandas as pd
 

@@ -5,11 +5,15 @@
 # %% auto #0
 __all__ = ['DIVISION_VERSION', 'MAX_SEED', 'check_draw', 'draw_share', 'assign_splits', 'check_division', 'read_division',
            'division', 'manifest_file', 'manifest_fault', 'keep_manifest', 'tally', 'divide', 'load_splits', 'overview',
-           'describe', 'leak_share', 'leaks', 'shift_features', 'told_apart', 'shift_table', 'plot_quality', 'share',
-           'parse', 'outline', 'torn_patients', 'findings', 'write_audit', 'audit_command', 'main']
+           'describe', 'leak_share', 'leaks', 'shift_features', 'told_apart', 'shift_table', 'plot_quality', 'outline',
+           'torn_patients', 'findings', 'write_audit', 'audit_source', 'list_faults']
+
+# %% ../nbs/01_data.ipynb #bc3469da
+from .common.extras import require_study
+
+require_study(__name__) # before the imports: it names the extra where one of them is missing
 
 # %% ../nbs/01_data.ipynb #fc1c275e
-import argparse
 import io
 import os
 import sys
@@ -25,13 +29,11 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .common.console import entry_point, whole_number
 from .common.files import clear_drafts, read_table, set_aside, table_text, write_table
 from .core import Damaged, atomic_write, derive_seed, home, shown, write_json
-from .images.audit import DUPLICATES, Audit, check_classes, digest, examine, refuse_leaks, run_audit
+from .images.audit import Audit, check_classes, digest, examine, refuse_leaks, run_audit
 from .images.cache import cached, file_state
-from .images.phantom import MAX_SIZE
-from .images.reader import MIN_SIDE, printable, square
+from .images.reader import printable, square
 from .images.sources import CLASSES, find_source, list_images
 from .images.splits import Split, Splits, take
 from .metrics import auroc, cluster_bootstrap
@@ -280,36 +282,6 @@ def plot_quality(table: pd.DataFrame, # mean, contrast, sharpness, label, split
         row[0].legend(frameon=False, fontsize=7)
     return fig
 
-# %% ../nbs/01_data.ipynb #acd832c0
-def share(text: str, # of a flag
-         ) -> float:
-    "A share of the training pool."
-    try:
-        check_draw(0, value := float(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'must be above 0 and at most 0.5, got {text}') from None
-    return value
-
-def parse(args: list[str]|None=None, # words of the command; default: those of the shell
-         ) -> argparse.Namespace:
-    "Read the command line."
-    p = argparse.ArgumentParser('downscalexr_data', description='Look at a source of radiographs before anything is trained on it.')
-    sub = p.add_subparsers(dest='task', required=True, metavar='{describe,audit,prepare}')
-    for name, text in dict(describe='list folders, classes and patients; opens no film', audit='read every film, set aside what cannot be trusted, write manifest and figures', prepare='decode the films once per size, so that training starts at once').items():
-        q = sub.add_parser(name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-        q.add_argument('--source', default='auto', help="a folder, archive or .npz file, or auto, phantom, phantom:<patients>, kaggle, medmnist, medmnist:<pixels>")
-        q.add_argument('--classes', default='', help="names of the two class folders, negative first, as healthy,ill; empty: NORMAL,PNEUMONIA")
-        q.add_argument('--patient-pattern', default='', metavar='RULE', help="whose image a file is: a regular expression with one group, a .csv file (image, patient), 'folder' or 'each'; empty: by names that are known")
-        if name == 'describe':
-            continue
-        q.add_argument('--duplicates', choices=DUPLICATES, default='error', help='a picture both in train and in test: stop, or leave out the copy of the lower priority (train > val > test)')
-        q.add_argument('--image-size', type=whole_number(MIN_SIDE, MAX_SIZE), default=[128], nargs='+' if name == 'prepare' else 1, help=f'pixels on each side, {MIN_SIDE} to {MAX_SIZE:,}')
-        q.add_argument('--seed', type=whole_number(0, MAX_SEED), default=0, help='which patients are held out for validation')
-        q.add_argument('--val-fraction', type=share, default=.1, help='share of the training pool held out, at most 0.5')
-        if name == 'audit':
-            q.add_argument('--out', default='', help='folder for manifest.csv, audit.json and the figures; empty: data/audit/<fingerprint> in the home folder')
-    return p.parse_args(args)
-
 # %% ../nbs/01_data.ipynb #2eb2608a
 def outline(source: str, # as for `load_splits`
             classes: str|None, # as for `load_splits`
@@ -353,40 +325,37 @@ def write_audit(s: Splits, # any source
     atomic_write(out/'quality.png', image.getvalue())
 
 # %% ../nbs/01_data.ipynb #6281e5a8
-def audit_command(given: argparse.Namespace, # of the task 'audit'
-               ) -> Splits: # what can be trained on
+def audit_source(source: str='auto', # as for `load_splits`
+                 image_size: int=128, # pixels on each side
+                 classes: str='', # as for `load_splits`
+                 duplicates: str='error', # as for `load_splits`
+                 patients: str='', # as for `load_splits`
+                 seed: int=0, # which patients are held out for validation
+                 val_fraction: float=.1, # share of the training pool
+                 out: str|Path='', # folder to fill; empty: data/audit/<fingerprint> in the home folder
+                ) -> Splits: # what can be trained on
     "List and file what is found, then divide it, or say why that cannot be."
-    a = examine(given.source, given.image_size[0], given.classes or None, given.duplicates, given.patient_pattern)
-    out = Path(given.out).expanduser() if given.out else home()/'data'/'audit'/a.fingerprint[:16]
-    for row in a.table[a.table.reason != ''].itertuples():
-        print(f'  {row.reason}: {printable(row.file)}' + f' ({printable(row.detail)})'*bool(row.detail))
-    for file in a.good.file[a.good.notes.str.split().map(lambda notes: 'decoder-warns' in notes).astype(bool)]:
-        print(f'  its decoder warns of damage, look at it: {printable(file)}')
+    a = examine(source, image_size, classes or None, duplicates, patients)
+    out = Path(out).expanduser() if out else home()/'data'/'audit'/a.fingerprint[:16]
+    list_faults(a)
     write_table(out/'manifest.csv', a.table.assign(split=''))
     write_json(out/'audit.json', findings(a, 'not divided'))
-    print(f'{len(a.table) - len(a.good):,} of {len(a.table):,} films set aside; manifest.csv and audit.json are in {shown(out)}', flush=True)
+    set_aside = f'{len(a.table) - len(a.good):,} of {len(a.table):,} images set aside'
+    print(f'{set_aside}; manifest.csv and audit.json are in {shown(out)}', flush=True)
     try:
-        refuse_leaks(a, given.duplicates)
-        s = divide(a, given.seed, given.val_fraction)
+        refuse_leaks(a, duplicates)
+        s = divide(a, seed, val_fraction)
     except ValueError as e:
         write_json(out/'audit.json', findings(a, str(e)))
         raise
     write_audit(s, out)
     return s
 
-# %% ../nbs/01_data.ipynb #ff240c5f
-@entry_point('downscalexr_data')
-def main(args: list[str]|None=None, # words of the command; default: those of the shell
-        ) -> int: # exit code
-    "The command `downscalexr_data`."
-    given = parse(args)
-    if given.task == 'describe':
-        print(outline(given.source, given.classes, given.patient_pattern))
-        return 0
-    if given.task == 'audit':
-        print(describe(audit_command(given)))
-        return 0
-    for size in given.image_size:
-        s = load_splits(given.source, size, given.seed, given.val_fraction, given.classes or None, given.duplicates, given.patient_pattern)
-        print(describe(s) if size == given.image_size[0] else f'ready at {size} px', flush=True)
-    return 0
+def list_faults(a: Audit, # any source
+               ):
+    "Print every image that was set aside, and those whose decoder warns."
+    for row in a.table[a.table.reason != ''].itertuples():
+        print(f'  {row.reason}: {printable(row.file)}' + f' ({printable(row.detail)})'*bool(row.detail))
+    warned = a.good.notes.str.split().map(lambda notes: 'decoder-warns' in notes).astype(bool)
+    for file in a.good.file[warned]:
+        print(f'  its decoder warns of damage, look at it: {printable(file)}')

@@ -10,6 +10,11 @@ __all__ = ['BOUNDS', 'NUMERICS', 'TrainConfig', 'check_config', 'check_values', 
            'describe_run', 'explained', 'nothing_left', 'restore', 'train_run', 'note_status', 'still_there',
            'train_in']
 
+# %% ../nbs/03_train.ipynb #c1e4fba3
+from .common.extras import require_study
+
+require_study(__name__) # before the imports: it names the extra where one of them is missing
+
 # %% ../nbs/03_train.ipynb #7f282297
 import ast
 import atexit

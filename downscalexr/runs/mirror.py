@@ -6,10 +6,10 @@
 __all__ = ['Point', 'FILES', 'settled_epoch', 'history_row', 'curve_points', 'alive', 'run_status', 'Described', 'run_tags',
            'result_points', 'summary', 'configuration', 'described', 'read_notes', 'noted', 'remember', 'find_run',
            'Missing', 'lacking_points', 'lacking_files', 'note_text', 'missing', 'send', 'look', 'send_all', 'sync_run',
-           'Mirror', 'link_notebook', 'run_folders', 'sync_all', 'seconds', 'sync_words', 'main']
+           'Mirror', 'link_notebook', 'run_folders', 'sync_all', 'open_store', 'sync_folders']
 
 # %% ../../nbs/runs/08_mirror.ipynb #f9db6273
-import argparse, contextlib, json, math, os, platform, re, sys, threading, time
+import contextlib, json, math, os, platform, re, sys, threading, time
 from collections import namedtuple
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import psutil
 from fastcore.basics import patch
 from filelock import FileLock
 from tqdm.auto import tqdm
-from ..common.console import entry_point, redact
+from ..common.console import redact
 from ..core import Damaged, home, read_json, sha256_file, shown, write_json
 from ..metrics import flat_metrics
 from ..common.pages import clean_notebook, executed, notebook_page
@@ -502,43 +502,29 @@ def sync_all(folders: list[Path], # of runs
             tqdm.write(f'{shown(folder)}: {m}' + (' to send' if dry else ' sent')*bool(m))
     return failed
 
-# %% ../../nbs/runs/08_mirror.ipynb #071a3ee8
-def seconds(text: str, # of the command
-           ) -> float: # above 0, one hour at most
-    "A time limit."
-    value = float(text)
-    if not 0 < value <= 3600:
-        raise ValueError
-    return value
-
-def sync_words(args: list[str]|None, # words of the command; None: those of the shell
-              ) -> argparse.Namespace:
-    "Read the words of `downscalexr_sync`."
-    p = argparse.ArgumentParser('downscalexr_sync', description="Bring MLflow up to date with the folders of runs; what it has already is not sent again.")
-    p.add_argument('folders', nargs='*', metavar='FOLDER', help='folders of runs; default: all in --runs')
-    p.add_argument('--runs', type=Path, help='folder of run folders; default: runs in the home folder (DOWNSCALEXR_HOME)')
-    p.add_argument('--dry-run', action='store_true', help='only say what is missing')
-    p.add_argument('--restore', action='store_true', help='bring back experiments and runs that were deleted in MLflow')
-    p.add_argument('--wait', type=seconds, metavar='SECONDS', help='give up when the store has not answered for so long; default: 20, or DOWNSCALEXR_MLFLOW_WAIT_S')
-    return p.parse_args(args)
-
 # %% ../../nbs/runs/08_mirror.ipynb #31ad4b7d
-@entry_point('downscalexr_sync')
-def main(args: list[str]|None=None, # words of the command; default: those of the shell
-        ) -> int: # exit code: 0 when MLflow has everything
-    "The command `downscalexr_sync`."
-    a, started = sync_words(args), time.time()
-    folders = run_folders(a.folders, a.runs or home()/'runs')
-    if a.wait:
-        os.environ['DOWNSCALEXR_MLFLOW_WAIT_S'] = f'{a.wait:g}'
-    for name, value in dict(DOWNSCALEXR_MLFLOW_WAIT_S='20', MLFLOW_HTTP_REQUEST_MAX_RETRIES='2').items():
-        os.environ.setdefault(name, value)
+def open_store(): # the client of an MLflow store that answers
+    "Connect to the store, or say that it cannot be used."
     try:
-        client = in_time(lambda watch: connect(watch=watch))
+        return in_time(lambda watch: connect(watch=watch))
     except Exception as e:
         raise RuntimeError(f'The store {store_name()} cannot be used: {reason(e)}.') from e
-    failed = sync_all(folders, client, a.dry_run, a.restore)
-    print(f'{len(folders) - len(failed)} of {len(folders)} runs {"looked at" if a.dry_run else "up to date"} in {store_name()}, {time.time() - started:.0f} s.')
+
+def sync_folders(folders: list[str]|tuple=(), # of runs; none: all in `runs`
+                 runs: Path|None=None, # folder of run folders; default: runs in the home folder
+                 dry_run: bool=False, # only say what is missing
+                 restore: bool=False, # bring back what was deleted in MLflow
+                 wait: float|None=None, # seconds of silence after which the store is given up; default: 20
+                ) -> int: # exit code: 0 when MLflow has everything
+    "Bring MLflow up to date with the folders of runs: the command `downscalexr sync`."
+    started, found = time.time(), run_folders(folders, runs or home()/'runs')
+    if wait:
+        os.environ['DOWNSCALEXR_MLFLOW_WAIT_S'] = f'{wait:g}'
+    for name, value in dict(DOWNSCALEXR_MLFLOW_WAIT_S='20', MLFLOW_HTTP_REQUEST_MAX_RETRIES='2').items():
+        os.environ.setdefault(name, value)
+    failed = sync_all(found, open_store(), dry_run, restore)
+    n, done, spent = len(found), 'looked at' if dry_run else 'up to date', time.time() - started
+    print(f'{n - len(failed)} of {n} runs {done} in {store_name()}, {spent:.0f} s.')
     for folder, why in failed.items():
         print(f'FAILED {shown(folder)}: {why}')
     return int(bool(failed))

@@ -49,11 +49,13 @@ def draw_inputs(n: int, # images in the training set
     rows, draws = (torch.cat(v)[:wanted].view(updates, batch_size, *v[0].shape[1:]) for v in (rows, draws))
     return rows, draws
 
-# %% ../../nbs/evidence/01_robust.ipynb #d8d6f83b
+# %% ../../nbs/evidence/01_robust.ipynb #fec4c310
 def signed(u: torch.Tensor, # in [0, 1)
           ) -> torch.Tensor: # in [-1, 1)
+    "A uniform number with a sign."
     return 2*u - 1
 
+# %% ../../nbs/evidence/01_robust.ipynb #d8d6f83b
 def affine(x: torch.Tensor, # float32 (N, 1, H, W), H = W
           angle: torch.Tensor, # (N,) radians, positive turns the image counter-clockwise
           across: torch.Tensor, # (N,) zoom along x; negative mirrors
@@ -81,7 +83,7 @@ def light(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
     mean = x.mean((1, 2, 3), keepdim=True)
     return (((x - mean)*c + mean)*b).clamp(0, 1)
 
-# %% ../../nbs/evidence/01_robust.ipynb #d572c427
+# %% ../../nbs/evidence/01_robust.ipynb #d9608605
 def blurred(x: torch.Tensor, # float32 (N, 1, H, W)
            ) -> torch.Tensor: # the same shape
     "A binomial blur with a deviation of 1/64 of the side."
@@ -90,16 +92,18 @@ def blurred(x: torch.Tensor, # float32 (N, 1, H, W)
     for dim in (2, 3):
         n = x.shape[dim]
         pad = (0, 0, 2*step, 2*step) if dim == 2 else (2*step, 2*step, 0, 0)
-        wide = F.pad(x, pad, mode='replicate')
-        x = sum(w*wide.narrow(dim, (k + 2)*step, n) for k, w in taps)
+        padded = F.pad(x, pad, mode='replicate')
+        x = sum(w*padded.narrow(dim, (k + 2)*step, n) for k, w in taps)
     return x
 
+# %% ../../nbs/evidence/01_robust.ipynb #d572c427
 def sharpen(x: torch.Tensor, # float32 (N, 1, H, W)
-              weight: torch.Tensor, # (N,) 1 blurs, 0 leaves, below 0 sharpens
-             ) -> torch.Tensor: # the same shape
+            weight: torch.Tensor, # (N,) 1 blurs, 0 leaves, below 0 sharpens
+           ) -> torch.Tensor: # the same shape
+    "Blur or sharpen each image."
     return torch.lerp(x, blurred(x), weight.view(-1, 1, 1, 1))
 
-# %% ../../nbs/evidence/01_robust.ipynb #20624124
+# %% ../../nbs/evidence/01_robust.ipynb #4da1b199
 BANK = 1 << 20 # numbers in the bank of noise
 
 def noise_bank(device: str='cpu', # where it lies
@@ -107,6 +111,7 @@ def noise_bank(device: str='cpu', # where it lies
     "Standard normal numbers, the same everywhere."
     return torch.randn(BANK, generator=torch.Generator().manual_seed(derive_seed(0, 'noise bank'))).to(device)
 
+# %% ../../nbs/evidence/01_robust.ipynb #20624124
 def add_noise(x: torch.Tensor, # float32 (N, 1, H, W)
               sigma: torch.Tensor, # (N,)
               start: torch.Tensor, # (N,) in [0, 1): where in the bank
@@ -153,7 +158,7 @@ def robust(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
     present = (u['erase'] < .5)*r['erase']
     return erase(x, present*u['erase_width'], present*u['erase_height'], u['erase_x'], u['erase_y']).clamp(0, 1)
 
-# %% ../../nbs/evidence/01_robust.ipynb #ee89f218
+# %% ../../nbs/evidence/01_robust.ipynb #6c5aef4a
 def mixup(x: torch.Tensor, # float32 (N, 1, H, W)
           y: torch.Tensor, # float32 (N,)
           share: torch.Tensor, # (N,) weight of the neighbour
@@ -161,6 +166,7 @@ def mixup(x: torch.Tensor, # float32 (N, 1, H, W)
     "Blend each image and label with the next one's."
     return torch.lerp(x, x.roll(1, 0), share.view(-1, 1, 1, 1)), torch.lerp(y, y.roll(1, 0), share)
 
+# %% ../../nbs/evidence/01_robust.ipynb #ee89f218
 def apply_augmentation(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
                        y: torch.Tensor, # float32 (N,)
                        draw: torch.Tensor, # (N, columns) of `draw_inputs`

@@ -23,8 +23,7 @@ from ..common.files import set_aside
 from ..common.folders import run_path
 from ..core import Damaged, read_jsonl, shown, usable_cores, write_json
 from ..runs.runfiles import folder_key, is_finished, part_faults, read_part, unfinished
-from .forkserver import THREAD_VARIABLES
-from .forkserver import template_running as templated
+from .forkserver import THREAD_VARIABLES, template_running
 
 # %% ../../nbs/sweeps/05_jobs.ipynb #030abee9
 def job_folder(job: dict, # from `grid.make_jobs`, or read from a file
@@ -221,4 +220,4 @@ def pin_threads(n: int, # CPU threads; 0: all cores this process may use
 # %% ../../nbs/sweeps/05_jobs.ipynb #8d62820a
 def run_template(): # a context manager
     "Start the process that the runs of a study on this machine are forked from; to be entered before heavy imports."
-    return templated(pin_threads(1, dict(os.environ)))
+    return template_running(pin_threads(1, dict(os.environ)))

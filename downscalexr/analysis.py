@@ -11,20 +11,11 @@ from .common.extras import require_study
 require_study(__name__) # before the imports: it names the extra where one of them is missing
 
 # %% ../nbs/05_analysis.ipynb #a976eed8
-from pathlib import Path
-
 import pandas as pd
 
-from .core import home
 from .reports.figures import figures
-from .reports.gathered import Results, folder_name, load_results, parts, read_runs
-from downscalexr.reports.report import (
-    missing_text,
-    overview,
-    study_names,
-    write_part,
-    write_report,
-)
+from .reports.gathered import load_results
+from .reports.report import write_report
 from .reports.results import comparison, comparison_table, differences, differences_table, excludes_zero
 
 # %% ../nbs/05_analysis.ipynb #07d167d3

@@ -9,20 +9,32 @@ __all__ = ['Point', 'FILES', 'settled_epoch', 'history_row', 'curve_points', 'al
            'Mirror', 'link_notebook', 'run_folders', 'sync_all', 'open_store', 'sync_folders']
 
 # %% ../../nbs/runs/08_mirror.ipynb #f9db6273
-import contextlib, json, math, os, platform, re, sys, threading, time
+import argparse, contextlib, json, math, os, platform, re, sys, threading, time
 from collections import namedtuple
 from dataclasses import dataclass, field
 from pathlib import Path
+
 import psutil
 from fastcore.basics import patch
 from filelock import FileLock
 from tqdm.auto import tqdm
-from ..common.console import redact
+from ..common.console import entry_point, redact
+
+from ..common.console import entry_point, redact
+from ..common.pages import clean_notebook, executed, notebook_page
 from ..core import Damaged, home, read_json, sha256_file, shown, write_json
 from ..metrics import flat_metrics
-from ..common.pages import clean_notebook, executed, notebook_page
 from .runfiles import read_part, read_status
-from .tracking import Deleted, Watch, check_place, connect, experiment_id, in_time, patience, reason, settle_environment, store_name, warn_lost
+from .stores import Watch, patience, store_name
+from downscalexr.runs.tracking import (
+    check_place,
+    connect,
+    experiment_id,
+    in_time,
+    reason,
+    settle_environment,
+    warn_lost,
+)
 
 # %% ../../nbs/runs/08_mirror.ipynb #8b10eed4
 Point = namedtuple('Point', 'name value time_ms step')
@@ -32,7 +44,8 @@ def settled_epoch(folder: Path, # of a run
     "The last epoch no resume will train again."
     if (folder/'result.json').exists():
         return math.inf
-    return max((int(p.name.split('-')[0]) for p in (folder/'checkpoints').glob('*.pt') if re.fullmatch(r'\d{4,}-\d{6}\.pt', p.name)), default=0)
+    names = [p.name for p in (folder/'checkpoints').glob('*.pt') if re.fullmatch(r'\d{4,}-\d{6}\.pt', p.name)]
+    return max((int(name.split('-')[0]) for name in names), default=0)
 
 # %% ../../nbs/runs/08_mirror.ipynb #7af22184
 def history_row(line: str, # of history.jsonl
@@ -45,10 +58,11 @@ def history_row(line: str, # of history.jsonl
         raise ValueError('no time')
     return row
 
+# %% ../../nbs/runs/08_mirror.ipynb #5c70329b
 def curve_points(folder: Path, # of a run
                  start_ms: int, # for rows without a time
                 ) -> tuple[list[Point], list[str]]: # what to send, and what is wrong with the history
-    "The settled rows of history.jsonl as points; undefined numbers are left out, since MLflow would store infinity as 1.8e308."
+    "The settled rows of history.jsonl as points, without undefined numbers: MLflow would store infinity as 1.8e308."
     last, path, rows, wrong = settled_epoch(folder), folder/'history.jsonl', {}, []
     if not path.is_file():
         return [], ['history.jsonl is no file']*os.path.lexists(path)
@@ -60,8 +74,11 @@ def curve_points(folder: Path, # of a run
             wrong.append(f'history.jsonl is damaged in line {i} of {len(lines)}, the rows before it are used')
             break
         rows[row['epoch']] = row
-    points = [Point(k, float(v), int(row.get('time_ms', start_ms)), e) for e, row in sorted(rows.items()) if e <= last for k, v in row.items()
-              if k not in ('epoch', 'time_ms') and type(v) in (int, float) and math.isfinite(v)]
+    points = []
+    for e, row in sorted(rows.items()):
+        time_ms = int(row.get('time_ms', start_ms))
+        numbers = {k: v for k, v in row.items() if k not in ('epoch', 'time_ms') and type(v) in (int, float)}
+        points += [Point(k, float(v), time_ms, e) for k, v in numbers.items() if e <= last and math.isfinite(v)]
     return points, wrong
 
 # %% ../../nbs/runs/08_mirror.ipynb #0a492f4a
@@ -78,6 +95,7 @@ def alive(status: dict, # content of status.json: pid, host, time_ms
     except psutil.AccessDenied:
         return True
 
+# %% ../../nbs/runs/08_mirror.ipynb #6ffa3819
 def run_status(folder: Path, # of a run
                result: dict|None, # content of result.json
               ) -> tuple[str, int|None]: # MLflow's word for it, and when it ended
@@ -85,14 +103,18 @@ def run_status(folder: Path, # of a run
     status = read_status(folder)
     if type(status.get('time_ms', 0)) not in (int, float):
         status.pop('time_ms')
-    if status.get('status') == 'running' and alive(status) and (not result or status.get('host') == platform.node()):
+    word, time_ms = status.get('status'), status.get('time_ms')
+    if word == 'running' and alive(status) and (not result or status.get('host') == platform.node()):
         return 'RUNNING', None # a result without a last word is a matter of milliseconds here
-    if result:
-        return 'FINISHED', status.get('time_ms') if status.get('status') == 'finished' and 'time_ms' in status else (folder/'result.json').stat().st_mtime_ns//10**6
-    return {'diverged': 'FAILED', 'failed': 'FAILED'}.get(status.get('status'), 'KILLED'), status.get('time_ms')
+    if not result:
+        return 'FAILED' if word in ('diverged', 'failed') else 'KILLED', time_ms
+    if word != 'finished' or 'time_ms' not in status:
+        time_ms = (folder/'result.json').stat().st_mtime_ns//10**6
+    return 'FINISHED', time_ms
 
 # %% ../../nbs/runs/08_mirror.ipynb #38f0e74f
-FILES = ('config.json', 'environment.json', 'history.jsonl', 'predictions.csv', 'result.json', 'best.pt', 'best.pt.sha256', 'history.png', 'scores.png')
+FILES = ('config.json', 'environment.json', 'history.jsonl', 'predictions.csv', 'result.json', 'best.pt',
+         'best.pt.sha256', 'history.png', 'scores.png')
 
 @dataclass
 class Described:
@@ -125,8 +147,10 @@ def run_tags(folder: Path, # of a run
     except Damaged:
         env = {}
     data = (result or {}).get('data', {})
-    tags = dict(job_key=config['key'], git_commit=env.get('git_commit'), device=env.get('device'), data_kind=data.get('kind'), data_fingerprint=data.get('fingerprint'))
-    oldest = min((folder/name).stat().st_mtime_ns for name in ('config.json', 'environment.json') if (folder/name).exists())
+    tags = dict(job_key=config['key'], git_commit=env.get('git_commit'), device=env.get('device'),
+                data_kind=data.get('kind'), data_fingerprint=data.get('fingerprint'))
+    paths = [folder/name for name in ('config.json', 'environment.json')]
+    oldest = min(path.stat().st_mtime_ns for path in paths if path.exists())
     return {k: v for k, v in tags.items() if v is not None}, oldest//10**6
 
 # %% ../../nbs/runs/08_mirror.ipynb #ef67c146
@@ -137,9 +161,11 @@ def result_points(result: dict, # content of result.json
     if lacks := {'val', 'test'} - result['metrics'].keys():
         raise KeyError(*lacks)
     numbers = {f'best_{k}': v for k, v in flat_metrics(result['metrics']).items()}
-    numbers |= dict(best_epoch=result['best_epoch'], threshold=result['threshold'], parameters=result['model']['parameters'], macs=result['model']['macs'])
-    return [Point(k, float(v), time_ms, 0) for k, v in numbers.items() if type(v) in (int, float) and math.isfinite(v)]
+    numbers |= {k: result[k] for k in ('best_epoch', 'threshold')} | {k: result['model'][k] for k in ('parameters', 'macs')}
+    defined = {k: float(v) for k, v in numbers.items() if type(v) in (int, float) and math.isfinite(v)}
+    return [Point(k, v, time_ms, 0) for k, v in defined.items()]
 
+# %% ../../nbs/runs/08_mirror.ipynb #2be016d0
 def summary(folder: Path, # of a run
             status: str, # MLflow's word
             result: dict|None, # content of result.json
@@ -148,15 +174,19 @@ def summary(folder: Path, # of a run
     if not result:
         return f'**{status.lower()}**, without a result. Folder: `{shown(folder)}`.'
     m, kind = result['metrics'], result['data']['kind']
-    auc = ', '.join(f'{name} AUC {m[s]["auroc"]:.3f}' for s, name in (('test', 'test'), ('val', 'validation')) if s in m and m[s]['auroc'] is not None)
-    return f'**{auc or "AUC undefined"}** on {"a phantom: synthetic films, no clinical meaning" if kind == "phantom" else kind + " images"}; epoch {result["best_epoch"]} of {result["epochs_run"]}. Folder: `{shown(folder)}`.'
+    known = [(name, m[s]['auroc']) for s, name in (('test', 'test'), ('val', 'validation')) if s in m]
+    auc = ', '.join(f'{name} AUC {value:.3f}' for name, value in known if value is not None) or 'AUC undefined'
+    images = 'a phantom: synthetic images, no clinical meaning' if kind == 'phantom' else f'{kind} images'
+    epochs = f'epoch {result["best_epoch"]} of {result["epochs_run"]}'
+    return f'**{auc}** on {images}; {epochs}. Folder: `{shown(folder)}`.'
 
 # %% ../../nbs/runs/08_mirror.ipynb #f292ce2f
 def configuration(folder: Path, # of a run
                  ) -> dict: # with the job's key and the name of the experiment
     "What a run was asked for; without it nothing can be filed."
     if not folder.is_dir():
-        raise FileNotFoundError(f'There is no folder {shown(folder)}. Name folders of runs, relative to where you are or to the home folder (DOWNSCALEXR_HOME).')
+        raise FileNotFoundError(f'There is no folder {shown(folder)}. Name folders of runs, '
+                                'relative to where you are or to the home folder (DOWNSCALEXR_HOME).')
     config = read_part(folder, 'config.json')
     if config is None:
         raise FileNotFoundError(f'{shown(folder)} has no config.json: it is no run, or one that never began.')
@@ -169,7 +199,7 @@ def configuration(folder: Path, # of a run
 # %% ../../nbs/runs/08_mirror.ipynb #ae173302
 def described(folder: Path, # of a run
              ) -> Described:
-    "Read a run's folder; the result first, so that a run which ends meanwhile is not called finished before its last points."
+    "Read a run's folder; the result first, so that one which ends meanwhile is not finished before its last points."
     result = read_part(folder, 'result.json')
     status, end_ms = run_status(folder, result)
     config = configuration(folder)
@@ -177,15 +207,19 @@ def described(folder: Path, # of a run
     points, wrong = curve_points(folder, start_ms)
     done = status != 'RUNNING'
     try:
-        finals, said = result_points(result, end_ms) if result and done else [], summary(folder, status, result) if done else ''
+        finals = result_points(result, end_ms) if result and done else []
+        said = summary(folder, status, result) if done else ''
     except (KeyError, TypeError, ValueError, AttributeError) as e:
-        raise Damaged(folder/'result.json', f'a number or name is missing or wrong ({type(e).__name__}: {e})', 'Run the same job again.') from None
+        wrong = f'a number or name is missing or wrong ({type(e).__name__}: {e})'
+        raise Damaged(folder/'result.json', wrong, 'Run the same job again.') from None
     files = {name: folder/name for name in FILES if done and (folder/name).is_file()}
     if done and executed(folder):
         files |= {name: folder/name for name in ('notebook.ipynb', 'notebook.html')}
     params = {k: redact(v) for k, v in config.items() if k != 'key'}
+    tags = {k: redact(v) for k, v in tags.items()}
     ended = end_ms or max((p.time_ms for p in points), default=start_ms) if done else None
-    return Described(config['key'], config['experiment'], folder.name, start_ms, params, {k: redact(v) for k, v in tags.items()}, points, finals, status, ended, files, said, wrong)
+    return Described(config['key'], config['experiment'], folder.name, start_ms, params, tags, points, finals, status,
+                     ended, files, said, wrong)
 
 # %% ../../nbs/runs/08_mirror.ipynb #fea825d0
 def read_notes(folder: Path, # of a run
@@ -203,7 +237,8 @@ def noted(folder: Path, # of a run
     "What was sent to this store, as far as the folder remembers."
     note = read_notes(folder).get(store)
     kinds = dict(run_id=str, epochs=int, files=dict)
-    return note if isinstance(note, dict) and all(isinstance(note.get(k), kind) for k, kind in kinds.items()) else {}
+    whole = isinstance(note, dict) and all(isinstance(note.get(k), kind) for k, kind in kinds.items())
+    return note if whole else {}
 
 def remember(folder: Path, # of a run
              store: str, # from `store_name`
@@ -218,7 +253,7 @@ def find_run(client, # from `connect`
              note: dict, # from `noted`
              restore: bool=False, # take an experiment that was deleted there back first
             ): # an mlflow.entities.Run, or None
-    "The job's MLflow run: the one noted, else the oldest with the job's key, else the one noted that somebody deleted there."
+    "The job's MLflow run: the one noted, else the oldest with its key, else the one noted that somebody deleted."
     from mlflow.exceptions import MlflowException
     if not (experiment := client.get_experiment_by_name(d.experiment)):
         return None
@@ -238,7 +273,8 @@ def find_run(client, # from `connect`
             if ours and run.info.lifecycle_stage == 'active':
                 return run
             gone = run if ours else None
-    found = client.search_runs([where], f"tags.job_key = '{d.key}'", order_by=['attributes.start_time ASC'], max_results=1)
+    oldest = dict(order_by=['attributes.start_time ASC'], max_results=1)
+    found = client.search_runs([where], f"tags.job_key = '{d.key}'", **oldest)
     return client.get_run(found[0].info.run_id) if found else gone
 
 # %% ../../nbs/runs/08_mirror.ipynb #999c1cf6
@@ -255,6 +291,7 @@ class Missing:
     gone: bool = False # somebody deleted the run there
 
     def __bool__(self): return bool(self.params or self.tags or self.points or self.files or self.status)
+
     def __str__(self):
         if self.gone:
             return 'deleted in MLflow, and left so; with --restore it is brought back'
@@ -276,9 +313,11 @@ def lacking_points(client, # from `connect`
     if latest and all(have.get(k) == v for k, v in latest.items()):
         points = d.points[len(before):]
     else:
-        seen |= {(k, m.step): m.value for k in dict.fromkeys(p.name for p in d.points) if k in have for m in client.get_metric_history(run.info.run_id, k)}
+        for k in dict.fromkeys(p.name for p in d.points if p.name in have):
+            seen |= {(k, m.step): m.value for m in client.get_metric_history(run.info.run_id, k)}
     wanted = points + d.finals
-    return [p for p in wanted if (p.name, p.step) not in seen], sum(seen.get((p.name, p.step), p.value) != p.value for p in wanted)
+    differ = sum(seen.get((p.name, p.step), p.value) != p.value for p in wanted)
+    return [p for p in wanted if (p.name, p.step) not in seen], differ
 
 # %% ../../nbs/runs/08_mirror.ipynb #27c192e1
 def lacking_files(client, # from `connect`
@@ -288,7 +327,9 @@ def lacking_files(client, # from `connect`
                  ) -> dict: # name → path
     "Files the store does not have as they are now."
     stored = {f.path: f.file_size for f in client.list_artifacts(run.info.run_id)} if d.files else {}
-    same = lambda name, path: name in stored and path.exists() and stored[name] in (None, path.stat().st_size) and sent.get(name) == sha256_file(path)
+    def same(name, path):
+        there = name in stored and path.exists() and stored[name] in (None, path.stat().st_size)
+        return there and sent.get(name) == sha256_file(path)
     return {name: path for name, path in d.files.items() if not same(name, path)}
 
 def note_text(d: Described, # the run
@@ -296,7 +337,9 @@ def note_text(d: Described, # the run
               run_id: str, # of MLflow
              ) -> dict: # the tag that MLflow shows as the run's description
     "The summary, and where the executed notebook is."
-    link = f' Executed notebook: [notebook.html](#/experiments/{experiment}/runs/{run_id}/artifacts/notebook.html), and `notebook.ipynb`, among the artifacts.' if 'notebook.ipynb' in d.files else ''
+    page, link = f'#/experiments/{experiment}/runs/{run_id}/artifacts/notebook.html', ''
+    if 'notebook.ipynb' in d.files:
+        link = f' Executed notebook: [notebook.html]({page}), and `notebook.ipynb`, among the artifacts.'
     return {'mlflow.note.content': d.summary + link} if d.summary else {}
 
 # %% ../../nbs/runs/08_mirror.ipynb #ba68e2c2
@@ -311,8 +354,11 @@ def missing(client, # from `connect`
     known = note if note.get('run_id') == run.info.run_id else {}
     tags = d.tags | note_text(d, run.info.experiment_id, run.info.run_id)
     points, differ = lacking_points(client, run, d, known.get('epochs', 0))
-    return Missing({k: v for k, v in d.params.items() if k not in run.data.params}, {k: v for k, v in tags.items() if run.data.tags.get(k) != v},
-                   points, lacking_files(client, run, d, known.get('files', {})), d.status if run.info.status not in (d.status, 'FINISHED') else '', differ, d.wrong)
+    params = {k: v for k, v in d.params.items() if k not in run.data.params}
+    tags = {k: v for k, v in tags.items() if run.data.tags.get(k) != v}
+    files = lacking_files(client, run, d, known.get('files', {}))
+    status = '' if run.info.status in (d.status, 'FINISHED') else d.status
+    return Missing(params, tags, points, files, status, differ, d.wrong)
 
 # %% ../../nbs/runs/08_mirror.ipynb #76276b78
 def send(client, # from `connect`
@@ -395,7 +441,8 @@ def sync_run(folder: Path, # of a run
         if m.gone:
             return m
         if run is None:
-            run = client.create_run(experiment_id(client, d.experiment), start_time=d.start_ms, tags=d.tags, run_name=d.name)
+            where = experiment_id(client, d.experiment)
+            run = client.create_run(where, start_time=d.start_ms, tags=d.tags, run_name=d.name)
             m = missing(client, d, run, note)
         send_all(folder, client, d, m, run, note)
     return m
@@ -407,8 +454,9 @@ class Mirror:
                  folder: Path, # of the run; what MLflow is to know is in it already
                 ):
         self.folder, self.watch, self.client = Path(folder), Watch(), None
-        self.asked, self.done, self.unsaid = threading.Event(), threading.Event(), threading.Lock() # the lock is taken by whoever warns
-        self.closing, self.good, self.failures, self.again = False, False, 0, 0.
+        self.asked, self.done = threading.Event(), threading.Event()
+        self.unsaid = threading.Lock() # taken by whoever warns
+        self.closing, self.good, self.failures, self.next_try = False, False, 0, 0.
         settle_environment()
         try:
             threading.Thread(target=self.work, daemon=True, name='mlflow').start()
@@ -421,7 +469,8 @@ class Mirror:
 
     def lost(self, error):
         if self.unsaid.acquire(blocking=False):
-            warn_lost(error, f'The run goes on; its own folder has everything, and `downscalexr_sync {shown(self.folder)}` brings MLflow up to date later.')
+            warn_lost(error, f'The run goes on; its own folder has everything, and `downscalexr_sync {shown(self.folder)}` '
+                             'brings MLflow up to date later.')
 
 # %% ../../nbs/runs/08_mirror.ipynb #4949a7f3
 @patch
@@ -432,7 +481,7 @@ def work(self: Mirror):
         self.asked.wait()
         self.asked.clear()
         closing = self.closing
-        if not closing and (self.failures >= 3 or time.monotonic() < self.again):
+        if not closing and (self.failures >= 3 or time.monotonic() < self.next_try):
             continue
         try:
             self.client = self.client or connect(watch=self.watch)
@@ -440,7 +489,7 @@ def work(self: Mirror):
             self.good = True
         except Exception as e: # whatever a store does, training goes on
             self.client, self.good, self.failures = None, False, self.failures + 1
-            self.again = time.monotonic() + 30*self.failures
+            self.next_try = time.monotonic() + 30*self.failures
             self.lost(e)
             closing = closing or self.closing # no second attempt while somebody waits
     self.done.set()
@@ -458,7 +507,7 @@ def close(self: Mirror) -> bool: # True: MLflow has it all
 # %% ../../nbs/runs/08_mirror.ipynb #9c679a30
 def link_notebook(folder: Path, # of a run whose notebook papermill is done with
                  ) -> bool: # False: not now; `downscalexr_sync` does it later
-    "Bring MLflow up to date with a run and its executed notebook, in bounded time; never raises and says nothing, since the run's mirror has warned."
+    "Bring MLflow up to date with a run and its executed notebook, in bounded time and without a word: the mirror warned."
     try:
         if executed(Path(folder)):
             clean_notebook(Path(folder)) # whatever the store does

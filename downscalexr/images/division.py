@@ -181,7 +181,7 @@ def checked_division(audit: Audit, # as `run_audit` gives it
         if not bad:
             raise
         raise ValueError(f'{e} {bad:,} of {len(table):,} images were set aside ({tally(table.reason)}): '
-                         '`downscalexr_data audit` lists them all.') from None
+                         '`downscalexr data audit` lists them all.') from None
     return split
 
 # %% ../../nbs/images/13_division.ipynb #e8bce580

@@ -135,7 +135,7 @@ def leak_message(table: pd.DataFrame, # file
         names = printable(table.file[pair.first]), printable(table.file[pair.second])
         lines.append(f'  {names[0]}  =  {names[1]}  ({"same bytes" if pair.same_bytes else apart})')
     if len(cross) > 10:
-        lines.append(f'  and {len(cross) - 10} more; `downscalexr_data audit` files them all')
+        lines.append(f'  and {len(cross) - 10} more; `downscalexr data audit` files them all')
     lines.append('Remove one of each, or leave out the copy of the lower priority (train > val > test) '
                  "with --duplicates exclude (duplicates='exclude').")
     return '\n'.join(lines)

@@ -9,7 +9,6 @@ __all__ = ['FAMILIES', 'COUNTS', 'operator_table', 'count_operations', 'cost_tab
 
 # %% ../nbs/operators/09_downsample.ipynb #bfc03181
 import contextlib
-import copy
 import io
 import logging
 import math

@@ -174,11 +174,11 @@ def compare_steps(seen: dict, # from `alternate`
                  ) -> dict: # columns of a row
     "Times, their ratio, and how far the losses are apart."
     (expected, baseline), (losses, ours) = seen['baseline'], seen['ours']
-    apart = np.abs(expected - losses)
+    difference = np.abs(expected - losses)
     low, mid, high = np.quantile(np.median(baseline, 1)/np.median(ours, 1), [.25, .5, .75])
     return dict(steps=baseline.size, baseline_ms=np.median(baseline), ours_ms=np.median(ours),
                 ratio=mid, ratio_low=low, ratio_high=high, loss_first=losses[0], loss_last=losses[-1],
-                early_loss_difference=float(apart[:10].max()), largest_loss_difference=float(apart.max()),
+                early_loss_difference=float(difference[:10].max()), largest_loss_difference=float(difference.max()),
                 baseline_loss_difference=float(np.abs(expected - reference).max()))
 
 # %% ../../nbs/measure/03_steps.ipynb #23f82aa8

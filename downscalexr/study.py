@@ -17,7 +17,6 @@ require_study(__name__) # before the imports: it names the extra where one of th
 import os
 import shlex
 import signal
-import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +26,7 @@ import torch
 from distributed import Client
 from filelock import FileLock
 
-from .core import Damaged, checkout, home
+from .core import checkout, home
 from .kernels.build import trouble
 from downscalexr.sweeps.clusters import (
     SchedulerLost,
@@ -44,22 +43,19 @@ from .sweeps.engine import run_jobs
 from .sweeps.estimate import dry_run_table, estimate
 from .sweeps.execution import HOURS, execute
 from downscalexr.sweeps.grid import (
-    AXES,
     MANY,
     MOST,
-    MOST_SEEDS,
     cells,
     describe_images,
     load_spec,
     make_jobs,
     n_cells,
     override,
-    presets,
     read_images,
 )
 from .sweeps.jobs import LIMIT, damaged_files, failure, job_folder, judge_job, repair_files
 from downscalexr.sweeps.records import (
-    clean_study,
+    clean_study,  # noqa: F401 (offered from here, too)
     confirmed,
     failure_lines,
     file_record,
@@ -68,8 +64,6 @@ from downscalexr.sweeps.records import (
     load_record,
     print_status,  # noqa: F401 (offered from here, too)
     recorded_cells,
-    status_lines,
-    studies,
 )
 from .train import TrainConfig
 

@@ -32,13 +32,15 @@ from downscalexr.sweeps.clusters import (
     SchedulerLost,
     cluster_security,
     connect,
+    job_gib,
     local_cluster,
     log_to_file,
+    n_workers,
     slurm_cluster,
     slurm_options,
 )
 from .sweeps.engine import run_jobs
-from .sweeps.estimate import dry_run_table, estimate, job_gib, n_workers
+from .sweeps.estimate import dry_run_table, estimate
 from .sweeps.execution import HOURS, execute
 from downscalexr.sweeps.grid import (
     MANY,

@@ -185,7 +185,7 @@ def report_command(**asked) -> int:
     from downscalexr.analysis import write_report
     return write_report(**asked)
 
-# %% ../nbs/06_command.ipynb #3287846d
+# %% ../nbs/06_command.ipynb #e53acb73
 BENCH = [option('downsample', list[str]|None, None, 'operators; default: all, your own too', metavar='VALUE...'),
          option('arch', str, 'lenet', 'network', metavar='TEXT'),
          option('image_size', int, 128, 'pixels on each side', parser=between(int, 1, 4096), metavar='N'),
@@ -197,6 +197,7 @@ BENCH = [option('downsample', list[str]|None, None, 'operators; default: all, yo
          option('out', Path|None, None, 'file to write; default: runs/benchmark.json in the home folder',
                 metavar='FILE')]
 
+# %% ../nbs/06_command.ipynb #c9f5fb37
 @app.command('bench', cls=SeveralValues, epilog=examples('downscalexr bench',
                                                          'downscalexr bench --downsample maxpool lip --image-size 64'))
 @takes(BENCH)

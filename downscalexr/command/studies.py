@@ -115,7 +115,7 @@ def latest_study() -> str: # its name; '' where there is none
     except (OSError, Damaged):
         return ''
 
-# %% ../../nbs/command/03_studies.ipynb #2579fa67
+# %% ../../nbs/command/03_studies.ipynb #3da373e8
 GRID = [option('name', str|None, None, 'of the study; default: that of the file', parser=some_text, metavar='TEXT'),
         option('replace', bool, False, 'take the name of another study', '--replace'),
         option('dry_run', bool, False, 'list the runs and estimate the time', '--dry-run'),
@@ -123,14 +123,13 @@ GRID = [option('name', str|None, None, 'of the study; default: that of the file'
         option('seeds', int|None, None, 'how many: 0, 1, … (or --seed 3 5 for single ones)',
                parser=between(int, 1, 10_000), metavar='N'),
         *(grid_option(p) for p in run_parameters() if p.name != 'run_dir')]
-
-# %% ../../nbs/command/03_studies.ipynb #4cc9adb8
 RUNS = examples('downscalexr study run                           # avgpool, maxpool, strided; seed 0',
                 'downscalexr study run operators --dry-run       # a preset: original, quick, datasize, resolution',
                 'downscalexr study run my_study.yaml --jobs 4    # a file',
                 'downscalexr study run --downsample maxpool blurpool3 --lr 1e-3 1e-4 --seeds 5',
                 'downscalexr study run quick --slurm --slurm-queue short --interface ib0')
 
+# %% ../../nbs/command/03_studies.ipynb #ea4bd980
 @study_app.command('run', cls=SeveralValues, epilog=RUNS)
 @takes([*ENGINE, *GRID])
 def study_run(study: Annotated[str, typer.Argument(metavar='[STUDY]', help='a preset, or a .yaml file')]='',

@@ -140,14 +140,14 @@ def data_prepare(**asked):
         s = load_splits(image_size=size, classes=classes, **asked)
         print(describe(s) if size == sizes[0] else f'ready at {size} px', flush=True)
 
-# %% ../nbs/06_command.ipynb #e7daa901
+# %% ../nbs/06_command.ipynb #34cf3255
 TRIALS = examples('downscalexr train                                      # max pooling, on the images that are found',
                   'downscalexr train blurpool3 --arch compact --image-size 64 --seed 3',
                   'downscalexr train maxpool --epochs 2 --source phantom:200     # a trial without images',
                   'downscalexr train median --plugins my_ops.py',
                   '',
                   'The same command resumes a run that was stopped; a finished one is left as it is.')
-OPERATOR = Annotated[str, typer.Argument(metavar='[OPERATOR]', help='operator that halves the maps')]
+OPERATOR = Annotated[str, typer.Argument(metavar='OPERATOR', help='operator that halves the maps')]
 
 @app.command('train', epilog=TRIALS)
 @takes([run_option(p) for p in run_parameters() if p.name != 'downsample'])
@@ -206,13 +206,13 @@ def bench_command(**asked):
     from downscalexr.benchmark import run_benchmark
     print(run_benchmark(**asked))
 
-# %% ../nbs/06_command.ipynb #019119e0
+# %% ../nbs/06_command.ipynb #71d910ba
 SYNC = [option('runs', Path|None, None, 'folder of run folders; default: runs in the home folder', metavar='FOLDER'),
         option('dry_run', bool, False, 'only say what is missing', '--dry-run'),
         option('restore', bool, False, 'bring back experiments and runs that were deleted in MLflow', '--restore'),
         option('wait', float|None, None, 'give up when the store has not answered for so long; default: 20, or '
                'DOWNSCALEXR_MLFLOW_WAIT_S', parser=between(float, 0, 3600, True), metavar='SECONDS')]
-FOLDERS = Annotated[list[str]|None, typer.Argument(metavar='[FOLDER]...', help='of runs; default: all in --runs')]
+FOLDERS = Annotated[list[str]|None, typer.Argument(metavar='FOLDER...', help='of runs; default: all in --runs')]
 
 @app.command('sync', epilog=examples('downscalexr sync --dry-run', 'downscalexr sync runs/maxpool* --wait 60'))
 @takes(SYNC)

@@ -33,7 +33,7 @@ from downscalexr.command.options import (
     takes,
 )
 
-# %% ../../nbs/command/03_studies.ipynb #e9482326
+# %% ../../nbs/command/03_studies.ipynb #5ad12cff
 class StudyGroup(TyperGroup):
     "Takes `study quick` for `study run quick`, but no misspelt subcommand for a name."
     def parse_args(self, ctx, args):
@@ -47,7 +47,7 @@ study_app = new_app('Train many models: finished runs are skipped, failed ones t
                     'downscalexr study run quick --jobs 2',
                     'downscalexr study run --downsample all --image-size 64 128 --seeds 3',
                     'downscalexr study status', cls=StudyGroup)
-STUDY_NAME = Annotated[str, typer.Argument(metavar='[NAME]', help='of a study; default: the latest')]
+STUDY_NAME = Annotated[str, typer.Argument(metavar='NAME', help='of a study; default: the latest')]
 
 # %% ../../nbs/command/03_studies.ipynb #dce38887
 ENGINE = [option('jobs', int, 0, 'workers; 0: as many as cores and memory allow', '--jobs', '--workers',
@@ -129,10 +129,10 @@ RUNS = examples('downscalexr study run                           # avgpool, maxp
                 'downscalexr study run --downsample maxpool blurpool3 --lr 1e-3 1e-4 --seeds 5',
                 'downscalexr study run quick --slurm --slurm-queue short --interface ib0')
 
-# %% ../../nbs/command/03_studies.ipynb #ea4bd980
+# %% ../../nbs/command/03_studies.ipynb #48950372
 @study_app.command('run', cls=SeveralValues, epilog=RUNS)
 @takes([*ENGINE, *GRID])
-def study_run(study: Annotated[str, typer.Argument(metavar='[STUDY]', help='a preset, or a .yaml file')]='',
+def study_run(study: Annotated[str, typer.Argument(metavar='STUDY', help='a preset, or a .yaml file')]='',
               **asked) -> int:
     "Train what is not done of a preset, a file, or a grid of parameters."
     how_run = engine(asked)
@@ -143,9 +143,9 @@ def study_run(study: Annotated[str, typer.Argument(metavar='[STUDY]', help='a pr
         with nullcontext() if how['dry_run'] else driver_note(spec['name']):
             return begin_study(spec, StudyOptions(**how_run), **how)
 
-# %% ../../nbs/command/03_studies.ipynb #a6fc184c
+# %% ../../nbs/command/03_studies.ipynb #78b84e33
 @study_app.command('status', epilog=examples('downscalexr study status', 'downscalexr study status quick'))
-def study_status(name: Annotated[str, typer.Argument(metavar='[NAME]', help='of a study; default: all')]='') -> int:
+def study_status(name: Annotated[str, typer.Argument(metavar='NAME', help='of a study; default: all')]='') -> int:
     "What is done, running, failed and waiting."
     from downscalexr.study import print_status
     return print_status(name)

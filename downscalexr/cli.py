@@ -206,13 +206,13 @@ def bench_command(**asked):
     from downscalexr.benchmark import run_benchmark
     print(run_benchmark(**asked))
 
-# %% ../nbs/06_command.ipynb #71d910ba
+# %% ../nbs/06_command.ipynb #820d8f8d
 SYNC = [option('runs', Path|None, None, 'folder of run folders; default: runs in the home folder', metavar='FOLDER'),
         option('dry_run', bool, False, 'only say what is missing', '--dry-run'),
         option('restore', bool, False, 'bring back experiments and runs that were deleted in MLflow', '--restore'),
         option('wait', float|None, None, 'give up when the store has not answered for so long; default: 20, or '
                'DOWNSCALEXR_MLFLOW_WAIT_S', parser=between(float, 0, 3600, True), metavar='SECONDS')]
-FOLDERS = Annotated[list[str]|None, typer.Argument(metavar='FOLDER...', help='of runs; default: all in --runs')]
+FOLDERS = Annotated[list[str]|None, typer.Argument(metavar='FOLDER', help='of runs; default: all in --runs')]
 
 @app.command('sync', epilog=examples('downscalexr sync --dry-run', 'downscalexr sync runs/maxpool* --wait 60'))
 @takes(SYNC)

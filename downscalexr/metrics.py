@@ -5,11 +5,6 @@
 # %% auto #0
 __all__ = ['seed_interval', 'value_range', 'cluster_bootstrap', 'rate', 'paired_difference']
 
-# %% ../nbs/00_metrics.ipynb #30a4c2b0
-from .common.extras import require_study
-
-require_study(__name__) # before the imports: it names the extra where one of them is missing
-
 # %% ../nbs/00_metrics.ipynb #bc24f5ee
 import numpy as np
 from scipy.special import stdtrit

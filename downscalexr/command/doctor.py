@@ -65,7 +65,7 @@ def study_packages() -> Finding:
         return Finding('study', False, f'{", ".join(absent)} missing; operators and networks work', remedy, False)
     return Finding('study', True, 'all packages are installed')
 
-# %% ../../nbs/command/02_doctor.ipynb #f68d0bac
+# %% ../../nbs/command/02_doctor.ipynb #04863cee
 def compiler() -> Finding:
     "Whether C kernels can be compiled here, and for which vector width."
     try:
@@ -78,6 +78,7 @@ def compiler() -> Finding:
     floats = {32: 16, 16: 8}.get(registers(), 0)
     return Finding('compiler', True, f'C kernels with vectors of {floats} floats')
 
+# %% ../../nbs/command/02_doctor.ipynb #24fc3f2b
 def gpu() -> Finding:
     "Whether PyTorch sees a GPU."
     import torch  # here: it takes seconds

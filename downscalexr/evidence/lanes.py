@@ -31,12 +31,12 @@ def rehearse(self: Run):
 
 Run.rehearse = rehearse
 
-# %% ../../nbs/evidence/05_lanes.ipynb #eeb4b4c0
+# %% ../../nbs/evidence/05_lanes.ipynb #933ec63c
 def record(part, # a function without arguments
            stream: torch.cuda.Stream, # to record on
            rest: bool=False, # True: wait for the whole device first
           ) -> 'torch.cuda.CUDAGraph':
-    "Capture one function while other streams go on."
+    "Capture one function while other streams are at work."
     graph = torch.cuda.CUDAGraph()
     if rest:
         with torch.cuda.graph(graph, stream=stream):

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['AUGMENTS', 'DRAWS', 'BANK', 'RANGES', 'draw_robust', 'draw_inputs', 'signed', 'affine', 'light', 'blurred', 'sharpen',
-           'noise_bank', 'add_noise', 'erase', 'robust', 'mixup', 'apply_augmentation', 'plot_augmentations']
+           'noise_bank', 'add_noise', 'erase', 'changed_place', 'robust', 'mixup', 'apply_augmentation',
+           'plot_augmentations']
 
 # %% ../../nbs/evidence/01_robust.ipynb #9e06be1a
 import math
@@ -140,6 +141,17 @@ def erase(x: torch.Tensor, # float32 (N, 1, H, W)
 RANGES = dict(rotation=15., zoom=.22, aspect=.12, shift=.08, gamma=.5, contrast=.35, brightness=.2, blur=1., noise=.05,
               erase=.35)
 
+def changed_place(x: torch.Tensor, # float32 (N, 1, H, W)
+                  u: dict, # purpose → (N,) uniform numbers
+                  ranges: dict, # purpose → its range
+                 ) -> torch.Tensor: # the same shape
+    "Turn, scale, stretch, mirror and move each image by its own draw."
+    r, mirror = ranges, torch.where(u['flip'] < .5, -1., 1.)
+    zoom, aspect = (r['zoom']*signed(u['zoom'])).exp(), (r['aspect']*signed(u['aspect'])).exp()
+    return affine(x, signed(u['rotation'])*(r['rotation']*math.pi/180), mirror*zoom*aspect, zoom/aspect,
+                  r['shift']*signed(u['right']), r['shift']*signed(u['down']))
+
+# %% ../../nbs/evidence/01_robust.ipynb #53d08d35
 def robust(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
            draw: torch.Tensor, # (N, len(DRAWS)), rows of `draw_robust`
            bank: torch.Tensor, # of `noise_bank`
@@ -147,10 +159,7 @@ def robust(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
           ) -> torch.Tensor: # float32 (N, 1, H, W) in [0, 1]
     "Apply each image's own draw: place, sharpness, light, noise, erasing."
     u, r = dict(zip(DRAWS, draw.unbind(1))), {k: strength*v for k, v in RANGES.items()}
-    mirror = torch.where(u['flip'] < .5, -1., 1.)
-    zoom, aspect = (r['zoom']*signed(u['zoom'])).exp(), (r['aspect']*signed(u['aspect'])).exp()
-    x = affine(x, signed(u['rotation'])*(r['rotation']*math.pi/180), mirror*zoom*aspect, zoom/aspect,
-              r['shift']*signed(u['right']), r['shift']*signed(u['down']))
+    x = changed_place(x, u, r)
     x = sharpen(x, r['blur']*(2*u['blur'] - 1).clamp(min=0) - r['blur']*(.5 - 2*u['blur']).clamp(min=0))
     x = light(x, (r['gamma']*signed(u['gamma'])).exp(), (r['contrast']*signed(u['contrast'])).exp(),
               (r['brightness']*signed(u['brightness'])).exp())

@@ -495,7 +495,7 @@ def work(self: Mirror):
             self.client = self.client or connect(watch=self.watch)
             sync_run(self.folder, self.client)
             self.good = True
-        except Exception as e: # whatever a store does, training goes on
+        except Exception as e: # whatever a store does, training continues
             self.client, self.good, self.failures = None, False, self.failures + 1
             self.next_try = time.monotonic() + 30*self.failures
             self.lost(e)

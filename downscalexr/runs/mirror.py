@@ -481,7 +481,8 @@ class Mirror:
     def lost(self, error):
         if self.unsaid.acquire(blocking=False):
             command = f'downscalexr_sync {shown(self.folder)}'
-            warn_lost(error, f'The run goes on; its own folder has everything, and `{command}` brings MLflow up to date later.')
+            warn_lost(error, f'The run goes on; its own folder has everything, '
+                             f'and `{command}` brings MLflow up to date later.')
 
 # %% ../../nbs/runs/08_mirror.ipynb #4949a7f3
 @patch

@@ -96,7 +96,7 @@ def write_checkpoint(folder: Path, # of the checkpoints
 
 # %% ../../nbs/runs/03_checkpoint.ipynb #41d56293
 class Checkpoints:
-    "Writes checkpoints one after another while training goes on; at the end of a with-block all are on the disk."
+    "Writes checkpoints one after another while training continues; at the end of a with-block all are on the disk."
     def __init__(self,
                  folder: Path, # of the checkpoints
                 ):
@@ -180,7 +180,7 @@ def latest_checkpoint(folder: Path, # of the checkpoints; it may be missing
 @contextlib.contextmanager
 def orphan_waits(came: list, # of signals; SIGTERM is added when the parent process is gone
                 ):
-    "In a kernel whose parent died, note it instead of exiting at once."
+    "In a Jupyter kernel whose parent died, note it instead of exiting at once."
     poller = sys.modules.get('ipykernel.parentpoller')
     if poller is None:
         yield
@@ -218,7 +218,7 @@ def stoppable(): # gives a function that says which signal came; 0: none
 # %% ../../nbs/runs/03_checkpoint.ipynb #6f121edb
 def tell(text: str, # one or more lines
         ):
-    "Print, and where this is a kernel whose papermill may be gone, also where papermill would have printed."
+    "Print, and where this is a Jupyter kernel whose papermill may be gone, also where papermill would have printed."
     print(text, flush=True)
     outside = getattr(sys.stderr, '_original_stdstream_copy', None) # ipykernel's copy of its first terminal
     with contextlib.suppress(OSError):

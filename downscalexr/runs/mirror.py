@@ -161,7 +161,8 @@ def result_points(result: dict, # content of result.json
     if lacks := {'val', 'test'} - result['metrics'].keys():
         raise KeyError(*lacks)
     numbers = {f'best_{k}': v for k, v in flat_metrics(result['metrics']).items()}
-    numbers |= {k: result[k] for k in ('best_epoch', 'threshold')} | {k: result['model'][k] for k in ('parameters', 'macs')}
+    numbers |= {k: result[k] for k in ('best_epoch', 'threshold')}
+    numbers |= {k: result['model'][k] for k in ('parameters', 'macs')}
     defined = {k: float(v) for k, v in numbers.items() if type(v) in (int, float) and math.isfinite(v)}
     return [Point(k, v, time_ms, 0) for k, v in defined.items()]
 
@@ -296,7 +297,8 @@ class Missing:
         if self.gone:
             return 'deleted in MLflow, and left so; with --restore it is brought back'
         counts = dict(parameter=len(self.params), tag=len(self.tags), point=len(self.points), file=len(self.files))
-        parts = [f'{n} {word}{"s"*(n > 1)}' for word, n in counts.items() if n] + [f'status {self.status}']*bool(self.status)
+        parts = [f'{n} {word}{"s"*(n > 1)}' for word, n in counts.items() if n]
+        parts += [f'status {self.status}']*bool(self.status)
         also = [f'other values in the store, which stay: {self.differ}']*bool(self.differ) + self.wrong
         return '; '.join([', '.join(parts) or 'complete already', *also])
 
@@ -370,7 +372,8 @@ def send(client, # from `connect`
     "Bring what is missing."
     from mlflow.entities import Metric, Param, RunTag
     if m.params or m.tags:
-        client.log_batch(run_id, params=[Param(*i) for i in m.params.items()], tags=[RunTag(*i) for i in m.tags.items()])
+        params, tags = [Param(*i) for i in m.params.items()], [RunTag(*i) for i in m.tags.items()]
+        client.log_batch(run_id, params=params, tags=tags)
     for i in range(0, len(m.points), 500):
         client.log_batch(run_id, metrics=[Metric(*p) for p in m.points[i:i + 500]])
     keep(max((p.step for p in d.points), default=0), {})
@@ -469,8 +472,9 @@ class Mirror:
 
     def lost(self, error):
         if self.unsaid.acquire(blocking=False):
-            warn_lost(error, f'The run goes on; its own folder has everything, and `downscalexr_sync {shown(self.folder)}` '
-                             'brings MLflow up to date later.')
+            command = f'downscalexr_sync {shown(self.folder)}'
+            warn_lost(error, f'The run goes on; its own folder has everything, '
+                             f'and `{command}` brings MLflow up to date later.')
 
 # %% ../../nbs/runs/08_mirror.ipynb #4949a7f3
 @patch
@@ -487,7 +491,7 @@ def work(self: Mirror):
             self.client = self.client or connect(watch=self.watch)
             sync_run(self.folder, self.client)
             self.good = True
-        except Exception as e: # whatever a store does, training goes on
+        except Exception as e: # whatever a store does, training continues
             self.client, self.good, self.failures = None, False, self.failures + 1
             self.next_try = time.monotonic() + 30*self.failures
             self.lost(e)
@@ -507,7 +511,7 @@ def close(self: Mirror) -> bool: # True: MLflow has it all
 # %% ../../nbs/runs/08_mirror.ipynb #9c679a30
 def link_notebook(folder: Path, # of a run whose notebook papermill is done with
                  ) -> bool: # False: not now; `downscalexr_sync` does it later
-    "Bring MLflow up to date with a run and its executed notebook, in bounded time and without a word: the mirror warned."
+    "Bring MLflow up to date with a run and its executed notebook, in bounded time and silently: the mirror has warned."
     try:
         if executed(Path(folder)):
             clean_notebook(Path(folder)) # whatever the store does

@@ -22,7 +22,7 @@ from downscalexr.networks.cost import (
     n_parameters,
     scaled,
     size_mib,
-    walk,
+    trace_layers,
 )
 
 # %% ../nbs/02_models.ipynb #8b6df8c1
@@ -32,7 +32,7 @@ def drawn_layers(downsample: str, arch: str, image_size: int, # of the network
     with torch.device('meta'):
         model = ARCHS[arch](downsample, image_size)
     kinds = (nn.Conv2d, nn.Linear, nn.AdaptiveAvgPool2d)
-    layers = [(layer, shape) for _, layer, shape, _ in walk(model, image_size)]
+    layers = [(layer, shape) for _, layer, shape, _ in trace_layers(model, image_size)]
     return [(None, (1, image_size, image_size)),
             *((layer, shape) for layer, shape in layers if isinstance(layer, kinds) or hasattr(layer, 'downsample'))]
 

@@ -27,7 +27,7 @@ from distributed import Client
 from filelock import FileLock
 
 from .core import checkout, home
-from .kernels.build import trouble
+from .kernels.build import why_no_kernels
 from downscalexr.sweeps.clusters import (
     SchedulerLost,
     cluster_security,
@@ -106,7 +106,7 @@ def local_warnings(jobs: list[dict], # from `grid.make_jobs`
         raise ValueError('device is cuda, but PyTorch sees no GPU on this machine. Use cpu or auto, or a cluster with '
                          'GPUs (--scheduler, --slurm --slurm-gpu).')
     compiled = any(job['config'].get('kernels', True) for job in jobs)
-    return trouble() if compiled and not gpu else ''
+    return why_no_kernels() if compiled and not gpu else ''
 
 # %% ../nbs/sweeps/11_study.ipynb #f2d8e86e
 @contextmanager

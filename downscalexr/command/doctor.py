@@ -69,11 +69,11 @@ def study_packages() -> Finding:
 def compiler() -> Finding:
     "Whether C kernels can be compiled here, and for which vector width."
     try:
-        from downscalexr.kernels.build import registers, trouble  # here: it imports PyTorch
+        from downscalexr.kernels.build import registers, why_no_kernels  # here: it imports PyTorch
     except ModuleNotFoundError as e:
         remedy = "pip install 'downscalexr[study]'"
         return Finding('compiler', False, f'not looked at, {e.name} is missing', remedy, needed=False)
-    if said := trouble():
+    if said := why_no_kernels():
         return Finding('compiler', False, said, 'Install gcc or clang, or name a compiler in CC.', needed=False)
     floats = {32: 16, 16: 8}.get(registers(), 0)
     return Finding('compiler', True, f'C kernels with vectors of {floats} floats')

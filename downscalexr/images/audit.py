@@ -21,7 +21,7 @@ from .duplicates import same_pictures as same_pictures
 from .phantom import MAX_SIZE
 from .reader import ENDINGS, MIN_SIDE, printable
 from .scan import digest, load_images
-from .sources import Source, check_tree, find_source, visible
+from .sources import Source, check_tree, find_source, visible_folders
 
 # %% ../../nbs/images/18_audit.ipynb #73d51544
 def count_images(folder: Path # with folders in it
@@ -37,7 +37,7 @@ def other_classes(source: Source, # of kind 'kaggle' or 'folder'
     root, parts = check_tree(source.where, source.classes)
     found = {}
     for pair in parts.values():
-        for other in visible(pair[0].parent):
+        for other in visible_folders(pair[0].parent):
             if other in pair or other.name == root.name:
                 continue # a copy of the tree in itself is no class
             if n := count_images(other):

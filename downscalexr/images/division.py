@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from ..common.files import clear_drafts, read_table, set_aside, table_text, write_table
 from ..core import Damaged, atomic_write, home, shown
 from .audit import Audit, digest
-from .cache import cached, file_state
+from .cache import cached, file_stamp
 from .reader import printable
 from .sources import CLASSES
 from .splits import Split, Splits
@@ -131,7 +131,7 @@ def manifest_fault(path: Path, # of a manifest that is there
                   ) -> str: # '' for nothing
     "What is wrong with a manifest."
     try:
-        file_state(path)
+        file_stamp(path)
         old = read_table(path, _compared)[[*_compared]]
     except Damaged as e:
         return e.what

@@ -219,11 +219,11 @@ def make_lesions(n_patients: int=200,
                  lesion: Lesion=PRESETS['lobar'], # as `make_lesion` gives it
                  control: Lesion|None=None, # what label 0 has; None: nothing
                  prevalence: float=.5, # share of patients with `lesion`, 0 to 1
-                 films_per_patient: tuple|int=1, # fewest and most images of one child
+                 images_per_patient: tuple|int=1, # fewest and most images of one child
                  nuisance: Mapping={}, # quantities that are set, as QUIET
                 ) -> Phantom: # subtypes name the kind of lesion
     "A data set of chosen lesions."
-    n_images = check_phantom(n_patients, image_size, prevalence, films_per_patient)
+    n_images = check_phantom(n_patients, image_size, prevalence, images_per_patient)
     nuisance, rows = check_nuisance(nuisance), []
     for i in range(n_patients):
         ill = is_ill(seed, i, prevalence)

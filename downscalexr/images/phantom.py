@@ -98,17 +98,17 @@ def as_phantom(rows: list, # (image, mask, ill, patient, subtype) of each
 MAX_PATIENTS, MAX_SIZE = 100_000, 2048 # of one phantom; pixels on each side, of any source
 MAX_PIXELS = 1 << 31 # of all images of a phantom: 2 GiB, four times that while it is drawn
 
-def image_range(films_per_patient: tuple|int, # fewest and most, or one number
+def image_range(images_per_patient: tuple|int, # fewest and most, or one number
                ) -> tuple[int, int]: # fewest and most
     "How many images a child may have."
-    one = isinstance(films_per_patient, (int, np.integer))
-    n = (films_per_patient, films_per_patient) if one else tuple(films_per_patient)
+    one = isinstance(images_per_patient, (int, np.integer))
+    n = (images_per_patient, images_per_patient) if one else tuple(images_per_patient)
     if len(n) != 2 or not all(isinstance(v, (int, np.integer)) for v in n) or not 1 <= n[0] <= n[1]:
-        raise ValueError(f'films_per_patient={films_per_patient!r}: give a number from 1 up, or (fewest, most).')
+        raise ValueError(f'images_per_patient={images_per_patient!r}: give a number from 1 up, or (fewest, most).')
     return n
 
 # %% ../../nbs/images/11_phantom.ipynb #3aab350e
-def check_phantom(n_patients, image_size, prevalence, films_per_patient) -> tuple: # fewest and most images per patient
+def check_phantom(n_patients, image_size, prevalence, images_per_patient) -> tuple: # fewest and most images per patient
     "Refuse what cannot be made, by name."
     for name, value, least, most in (('n_patients', n_patients, 1, MAX_PATIENTS),
                                      ('image_size', image_size, 16, MAX_SIZE)):
@@ -116,7 +116,7 @@ def check_phantom(n_patients, image_size, prevalence, films_per_patient) -> tupl
             raise ValueError(f'{name}={value!r}: give a whole number from {least} to {most:,}.')
     if not 0 <= prevalence <= 1:
         raise ValueError(f'prevalence={prevalence!r}: give a share between 0 and 1.')
-    fewest, most = image_range(films_per_patient)
+    fewest, most = image_range(images_per_patient)
     pixels = n_patients*most*image_size**2
     if pixels > MAX_PIXELS:
         raise ValueError(f'{n_patients:,} patients with up to {most} images at {image_size} px take '
@@ -131,10 +131,10 @@ def make_phantom(n_patients: int=200,
                  image_size: int=128, # pixels per side, 16 or more
                  seed: int=0, # same seed, same children at any image size
                  prevalence: float=.5, # share of patients with pneumonia, 0 to 1
-                 films_per_patient: tuple|int=(1, 3), # fewest and most images of one child
+                 images_per_patient: tuple|int=(1, 3), # fewest and most images of one child
                 ) -> Phantom:
     "Make a data set of radiographs."
-    fewest, most = check_phantom(n_patients, image_size, prevalence, films_per_patient)
+    fewest, most = check_phantom(n_patients, image_size, prevalence, images_per_patient)
     rows = []
     for i in range(n_patients):
         a, o, subtype = draw_patient(seed, i, prevalence)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['READER_VERSION', 'to_grey', 'check_png', 'file_kind', 'open_picture', 'decode', 'decode_or_refuse', 'Picture',
-           'read_picture', 'triangle', 'square', 'sharpness', 'measure', 'unchanged_bytes', 'read_films']
+           'read_picture', 'triangle', 'square', 'sharpness', 'measure', 'unchanged_bytes', 'read_radiographs']
 
 # %% ../../nbs/images/04_reader.ipynb #1121d681
 import hashlib
@@ -236,7 +236,7 @@ def unchanged_bytes(path: Path, # of a file
     return data
 
 # %% ../../nbs/images/04_reader.ipynb #b1d07392
-def read_films(root: Path, # the folder the paths are relative to
+def read_radiographs(root: Path, # the folder the paths are relative to
                files: list[str], # relative paths
                hashes: list[str], # their SHA-256
                start: int, # row of the first

@@ -23,7 +23,7 @@ from .cache import cached
 from .duplicates import PAIR_COLUMNS, as_hex, phash, same_pictures
 from .jpegs import decoders
 from .phantom import PHANTOM_VERSION, make_phantom
-from .reader import READER_VERSION, REASONS, Unreadable, measure, read_bytes, read_films, square
+from .reader import READER_VERSION, REASONS, Unreadable, measure, read_bytes, read_radiographs, square
 from .sources import Source, list_images, read_npz
 
 # %% ../../nbs/images/17_scan.ipynb #4b988a8e
@@ -98,7 +98,7 @@ def scan_files(root: Path, # the folder the paths are relative to
     empty_store(out/'images.npy', len(files), image_size)
     pool = worker_pool(-1 if len(files) > _many else 1)
     names = [str(on_disk(root, f).relative_to(root)) for f in files]
-    tasks = (delayed(read_films)(root, names[i:i + chunk], hashes[i:i + chunk], i, out/'images.npy')
+    tasks = (delayed(read_radiographs)(root, names[i:i + chunk], hashes[i:i + chunk], i, out/'images.npy')
              for i in range(0, len(files), chunk))
     rows = []
     with tqdm(total=len(files), desc=f'reading images at {image_size} px', unit='image') as bar:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PHANTOM_PATIENTS', 'SOURCE_WORDS', 'KAGGLE', 'split_classes', 'phantom_source', 'word_source', 'existing_path',
-           'tree_source', 'download_kaggle', 'default_source', 'path_source', 'find_source', 'nature']
+           'tree_source', 'download_kaggle', 'default_source', 'path_source', 'find_source', 'image_nature']
 
 # %% ../../nbs/images/14_sources.ipynb #0007d865
 import os
@@ -26,7 +26,7 @@ from downscalexr.images.trees import (
     list_images,
     listing_error,
     utf8_text,
-    visible,
+    visible_folders,
 )
 from .unpacked import unpack
 
@@ -167,7 +167,7 @@ def find_source(source: str|Path='auto', # a word or a path, see SOURCE_WORDS
     return path_source(text, said_by, names, rule)
 
 # %% ../../nbs/images/14_sources.ipynb #79c80eaf
-def nature(kind: str, # of a source
+def image_nature(kind: str, # of a source
            name: str, # of a source
           ) -> str: # for banners and captions
     "What kind of images these are, in plain words."

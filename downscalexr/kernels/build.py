@@ -6,7 +6,7 @@
 __all__ = ['OPTIONS', 'ATTEMPTS', 'LIMIT_S', 'CACHE_ADVICE', 'NotCompiled', 'run_compiler', 'processor_features', 'compiler',
            'cache_folder', 'safe_cache', 'compile_library', 'load_library', 'cached_library', 'clear_builds',
            'load_stored', 'store_library', 'c_text', 'library_key', 'kernel_library', 'advice', 'load_kernels',
-           'addresses', 'use_kernels', 'with_kernels', 'trouble', 'registers', 'why_not_compiled']
+           'addresses', 'use_kernels', 'with_kernels', 'why_no_kernels', 'registers', 'why_not_compiled']
 
 # %% ../../nbs/kernels/02_build.ipynb #77b9f881
 import ctypes
@@ -290,7 +290,7 @@ def with_kernels() -> bool: # False: switched off, or nothing can be compiled
     "Whether kernels are compiled here."
     return load_kernels(C_FOLDER/'machine.c') is not None
 
-def trouble() -> str: # one paragraph; '' where kernels can be compiled
+def why_no_kernels() -> str: # one paragraph; '' where kernels can be compiled
     "Why this process has no kernels, and what to do."
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')

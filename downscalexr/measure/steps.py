@@ -29,9 +29,9 @@ from ..core import environment, looks
 from ..data import Split
 from ..downsample import ORIGINAL
 from ..images.batches import augment, batches, draw_augmentation, order
-from ..kernels.linear import WideLinear
+from ..kernels.linear import LargeLinear
 from .timing import median_s
-from ..models import build_model, n_parameters, walk
+from ..models import build_model, n_parameters, trace_layers
 from ..train import TrainConfig, Training, prepare, train_step
 
 # %% ../../nbs/measure/03_steps.ipynb #07df8789
@@ -270,10 +270,10 @@ def step_work(downsample: str, # 'avgpool', 'maxpool' or 'strided'
              ) -> dict[str, tuple[float, str]]: # kind → (work of one step, 'gflops' or 'gb_s')
     "Arithmetic and memory traffic a training step cannot do without."
     model = build_model(downsample, image_size=image_size)
-    rows = walk(model, image_size, 'cpu')
+    rows = trace_layers(model, image_size, 'cpu')
     convs, linear = ([m for _, layer, _, m in rows if isinstance(layer, kind)] for kind in (nn.Conv2d, nn.Linear))
     pooled = [np.prod(shape) for name, _, shape, _ in rows if name.endswith('down')]
-    fused = [m.weight.numel() for m in model.modules() if isinstance(m, WideLinear) and m.wide] # Adam on the way
+    fused = [m.weight.numel() for m in model.modules() if isinstance(m, LargeLinear) and m.is_large] # Adam on the way
     work = {'convolution': (2*batch_size*(3*sum(convs) - convs[0])/1e9, 'gflops'),
             'linear layers': (6*batch_size*sum(linear)/1e9, 'gflops'),
             'optimiser': (7*4*(n_parameters(model) - sum(fused))/1e9, 'gb_s')}

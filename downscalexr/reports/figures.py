@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from ..core import looks
-from ..images.sources import CLASSES, nature
+from ..images.sources import CLASSES, image_nature
 from ..metrics import auroc, average_precision, scores, seed_interval
 from .gathered import Results, seeds_text
 from .results import test_logits, test_summary
@@ -26,7 +26,7 @@ def caption(r: Results, # what is drawn
            ) -> str: # one line
     "Images, size, seeds and n, for the title of every figure."
     run, n = r.runs.iloc[0], r.predictions[r.predictions.split == 'test'].file.nunique()
-    kind = nature(run.data_kind, run.data_name)
+    kind = image_nature(run.data_kind, run.data_name)
     return f'{run.arch}, {run.image_size} px, {seeds_text(r.runs)}, {n} test images ({kind})'
 
 # %% ../../nbs/reports/03_figures.ipynb #5f0ad72d

@@ -19,7 +19,7 @@ import torch
 from ..core import Damaged, home, shown, usable_cores
 from ..data import Splits
 from ..downsample import operator_version
-from ..kernels.build import trouble
+from ..kernels.build import why_no_kernels
 from .config import NUMERICS, TrainConfig, deciding
 from .runfiles import folder_key, read_part
 
@@ -27,7 +27,7 @@ from .runfiles import folder_key, read_part
 @functools.cache
 def can_compile() -> bool: # the same answer for the whole life of a process
     "Whether C kernels can be compiled here, wanted or not."
-    return not trouble()
+    return not why_no_kernels()
 
 def device_kind(device: str, # 'auto', 'cpu' or 'cuda'
                ) -> str: # 'cpu' or 'cuda'
@@ -118,7 +118,7 @@ def use_remedy(theirs: dict, # what the folder's run uses
         return f'It has {n} threads, this process {ours["threads"]}. Set num_threads to {n}.'
     if theirs['kernels']:
         remedy = 'Install a C compiler here, or set kernels to False.'
-        return f'It uses C kernels, and this process has none. {remedy} {trouble()}'.strip()
+        return f'It uses C kernels, and this process has none. {remedy} {why_no_kernels()}'.strip()
     return 'It has no C kernels, this process has. Set kernels to False here.'
 
 # %% ../../nbs/runs/11_key.ipynb #bb64819e

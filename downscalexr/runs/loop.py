@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from ..core import append_jsonl, atomic_write, derive_seed, jsonable
 from ..data import Split, Splits
 from ..images.batches import batches
-from ..kernels.block import fused_scoring
+from ..kernels.block import fast_scoring
 from ..kernels.build import with_kernels
 from ..kernels.linear import step_in_backward
 from ..metrics import report
@@ -184,7 +184,7 @@ def predict(model: nn.Module, # (N, 1, H, W) → (N,) logits
            ) -> np.ndarray: # float32 (N,) logits, in the split's order
     "Logits of all images, not augmented."
     model.eval()
-    with fused_scoring():
+    with fast_scoring():
         return torch.cat([model(x).cpu() for x, _ in batches(split, batch_size, device)]).numpy()
 
 # %% ../../nbs/runs/12_loop.ipynb #3e797f01

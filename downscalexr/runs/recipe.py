@@ -19,7 +19,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..kernels.build import with_kernels
-from ..models import walk
+from ..models import trace_layers
 from ..networks.backbones import Block
 
 # %% ../../nbs/runs/02_recipe.ipynb #8d81fe06
@@ -79,7 +79,7 @@ def part_size(model: nn.Module, # with `features` and `head`
     blocks = [m for m in model.modules() if isinstance(m, Block)]
     if with_kernels() and blocks and all(b.whole for b in blocks):
         return 0
-    largest = max(4*math.prod(shape) for _, _, shape, _ in walk(model, image_size, 'cpu'))
+    largest = max(4*math.prod(shape) for _, _, shape, _ in trace_layers(model, image_size, 'cpu'))
     n = max(1, CACHE*torch.get_num_threads()//largest)
     return math.ceil(batch_size/math.ceil(batch_size/n)) if n < batch_size else 0 # parts of one size
 

@@ -46,7 +46,7 @@ def knock(uri: str, # from `checked_uri`
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
         with contextlib.suppress(FileNotFoundError), open(file, 'rb') as f:
             if f.read(16) not in (b'', b'SQLite format 3\0'):
-                remedy = 'Move it away and give `downscalexr_sync`: a new store is filled from the folders of the runs.'
+                remedy = 'Move it away and give `downscalexr sync`: a new store is filled from the folders of the runs.'
                 raise Damaged(file, 'no SQLite database', remedy)
         return
     if uri.startswith('http'):
@@ -187,7 +187,7 @@ def experiment_id(client, # from `connect`
     import mlflow
     if found := client.get_experiment_by_name(name):
         if found.lifecycle_stage == 'deleted':
-            raise Deleted(f'the experiment {name!r} was deleted there: `downscalexr_sync --restore` brings it back, '
+            raise Deleted(f'the experiment {name!r} was deleted there: `downscalexr sync --restore` brings it back, '
                           'or take another name (-p experiment NAME)')
         return found.experiment_id
     own = (home()/'mlartifacts'/re.sub(r'[^\w.-]+', '_', name)).as_uri()
@@ -225,9 +225,9 @@ CAUSES = {r'Connection refused|ConnectionRefusedError':
               'another process has locked the file: try again when that one is done; for many writers use a '
               'server',
           r'database or disk is full|No space left|disk I/O error':
-              'the disk is full or failing: free some room, then give `downscalexr_sync`',
+              'the disk is full or failing: free some room, then give `downscalexr sync`',
           r'malformed|not a database':
-              'its file is damaged: move it away and give `downscalexr_sync`, which fills a new store from the '
+              'its file is damaged: move it away and give `downscalexr sync`, which fills a new store from the '
               'folders of the runs',
           r'readonly database':
               'its file or folder is read-only for this user: ask its owner for the right to write both, or set '

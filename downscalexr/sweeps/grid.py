@@ -22,7 +22,7 @@ import torch
 from ..core import checkout, code_version
 from ..data import Splits, load_splits
 from ..downsample import ORIGINAL, load_plugins, operators
-from ..images.sources import nature
+from ..images.sources import image_nature
 from ..runs.config import NUMERICS, parameter_names
 from ..runs.guard import no_exit
 from .specs import read_spec
@@ -280,7 +280,7 @@ def image_kind(splits: Splits, # what will be trained on
     if splits.kind == 'phantom':
         return ('the built-in PHANTOM: synthetic images, no clinical meaning.\n'
                 '  For real ones set DOWNSCALEXR_DATA or fill data/CXR')
-    return f'{nature(splits.kind, splits.name)} ({splits.name})'.replace('real', 'REAL')
+    return f'{image_nature(splits.kind, splits.name)} ({splits.name})'.replace('real', 'REAL')
 
 def describe_images(splits: Splits, # what will be trained on
                    ) -> str: # several lines

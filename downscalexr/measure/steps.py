@@ -29,9 +29,9 @@ from ..core import environment, looks
 from ..data import Split
 from ..downsample import ORIGINAL
 from ..images.batches import augment, batches, draw_augmentation, order
-from ..kernels.linear import LargeLinear
 from .timing import median_s
 from ..models import build_model, n_parameters, trace_layers
+from ..networks.backbones import LargeLinear
 from ..train import TrainConfig, Training, prepare, train_step
 
 # %% ../../nbs/measure/03_steps.ipynb #07df8789

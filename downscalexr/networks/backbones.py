@@ -80,7 +80,6 @@ class LargeLinear(nn.Linear):
     @property
     def is_large(self) -> bool: # True: worth a fast path, and its columns fill registers
         return self.in_features >= self.least and self.in_features % 16 == 0
-    wide = is_large # its former name
 
     def forward(self, x: torch.Tensor) -> torch.Tensor: # (N, in_features) → (N, out_features)
         product = fast_path('linear', x, self)

@@ -21,10 +21,10 @@ from fastcore.basics import patch
 from torch import nn
 from tqdm.auto import tqdm
 
+from ..common.dispatch import fast_scoring
 from ..core import append_jsonl, atomic_write, derive_seed, jsonable
 from ..data import Split, Splits
 from ..images.batches import batches
-from ..kernels.block import fast_scoring
 from ..kernels.build import with_kernels
 from ..kernels.linear import step_in_backward
 from ..metrics import report

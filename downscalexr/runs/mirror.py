@@ -9,7 +9,15 @@ __all__ = ['Point', 'FILES', 'settled_epoch', 'history_row', 'curve_points', 'al
            'Mirror', 'link_notebook', 'run_folders', 'sync_all', 'open_store', 'sync_folders']
 
 # %% ../../nbs/runs/08_mirror.ipynb #f9db6273
-import argparse, contextlib, json, math, os, platform, re, sys, threading, time
+import contextlib
+import json
+import math
+import os
+import platform
+import re
+import sys
+import threading
+import time
 from collections import namedtuple
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +26,8 @@ import psutil
 from fastcore.basics import patch
 from filelock import FileLock
 from tqdm.auto import tqdm
-from ..common.console import entry_point, redact
 
-from ..common.console import entry_point, redact
+from ..common.console import redact
 from ..common.pages import clean_notebook, executed, notebook_page
 from ..core import Damaged, home, read_json, sha256_file, shown, write_json
 from ..metrics import flat_metrics

@@ -63,6 +63,7 @@ def describe_environment(device: str, # where the model is
     "Where and with what a run is made."
     return environment(device) | dict(kernels=made_with(device)['kernels'], numerics=NUMERICS)
 
+# %% ../../nbs/runs/14_filing.ipynb #e7cc67d8
 def started_ms(folder: Path, # of the run
               ) -> int: # milliseconds since 1970
     "When a run first began, as far as its files tell."
@@ -128,6 +129,7 @@ def file_figures(folder: Path, # of the run
         figure.savefig(image, dpi=110, format='png')
         atomic_write(folder/f'{name}.png', image.getvalue())
 
+# %% ../../nbs/runs/14_filing.ipynb #e0db9e30
 def file_weights(folder: Path, # of the run
                  **content # tensors and plain Python
                 ):
@@ -180,6 +182,7 @@ def nothing_left(run: Run, # that may be finished
     whole = all((run.folder/name).is_file() for name in beside)
     return whole and is_finished(run.folder, run.key, digests=True) and not part_faults(run.folder)
 
+# %% ../../nbs/runs/14_filing.ipynb #a0f349df
 def restore(run: Run, # finished, its lock held
            ):
     "Write what was lost beside a result: nothing of it has to be trained again."

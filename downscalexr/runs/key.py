@@ -29,6 +29,7 @@ def can_compile() -> bool: # the same answer for the whole life of a process
     "Whether C kernels can be compiled here, wanted or not."
     return not why_no_kernels()
 
+# %% ../../nbs/runs/12_key.ipynb #da7442e6
 def device_kind(device: str, # 'auto', 'cpu' or 'cuda'
                ) -> str: # 'cpu' or 'cuda'
     "Where a run computes."
@@ -36,6 +37,7 @@ def device_kind(device: str, # 'auto', 'cpu' or 'cuda'
         return 'cuda' if torch.cuda.is_available() else 'cpu'
     return device
 
+# %% ../../nbs/runs/12_key.ipynb #457b4a16
 def used_here(cfg: TrainConfig, # checked
              ) -> dict: # device, kernels, threads
     "What a run uses on this machine."
@@ -80,6 +82,7 @@ class Run:
     def device(self) -> str: # 'cpu' or 'cuda'
         return self.used['device']
 
+# %% ../../nbs/runs/12_key.ipynb #314d89f9
 def plan_run(cfg: TrainConfig, # checked
              splits: Splits, # the images it uses
             ) -> Run:

@@ -6,9 +6,10 @@
 __all__ = ['LAYOUTS', 'make_case', 'summarise', 'model_cost', 'benchmark', 'timed_rows', 'with_quartiles', 'latency_table',
            'draw_latency', 'plot_latency', 'run_benchmark']
 
-# %% ../nbs/04_benchmark.ipynb #7e56ac34
+# %% ../nbs/04_benchmark.ipynb #742841a6
 from .common.extras import require_study
 
+# %% ../nbs/04_benchmark.ipynb #7e56ac34
 require_study(__name__) # before the imports: it names the extra where one of them is missing
 
 # %% ../nbs/04_benchmark.ipynb #baba3d0d

@@ -22,7 +22,7 @@ from ..core import derive_seed, environment, looks, read_json, write_json
 from ..downsample import operators
 from .plan import MARGINS, judgement
 from .recipe import SHIFTS
-from .store import evidence, read_cases, read_logits, read_runs
+from .store import evidence, read_cases, read_logits, stored_runs
 from ..metrics import auroc, youden_threshold
 from ..operators.original import ORIGINAL
 
@@ -138,7 +138,7 @@ def gather(study: Path, # folder of committed files
     val, test = (cases[cases.part == part] for part in ('val', 'test'))
     labels = val.label.to_numpy(), test.label.to_numpy()
     values, means = {}, {}
-    for name, g in read_runs(study).groupby('downsample'):
+    for name, g in stored_runs(study).groupby('downsample'):
         parts = [image_parts(*labels, logits[key]) for key in g.sort_values('seed').key]
         values[name] = {m: np.array([p[m].mean(dtype=float) for p in parts]) for m in MARGINS}
         means[name] = {m: np.mean([p[m] for p in parts], axis=0) for m in MARGINS}

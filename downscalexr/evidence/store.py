@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TYPES', 'PART', 'SHARD', 'READINGS', 'append_run', 'read_journal', 'table_bytes', 'shard_bytes', 'grouped',
-           'checked_bytes', 'read_runs', 'read_cases', 'finished_keys', 'flat', 'unknown_runs', 'pack', 'log_reading',
+           'checked_bytes', 'stored_runs', 'read_cases', 'finished_keys', 'flat', 'unknown_runs', 'pack', 'log_reading',
            'read_logits', 'study_images', 'evidence', 'evidence_status']
 
 # %% ../../nbs/evidence/07_store.ipynb #30e498e1
@@ -110,8 +110,8 @@ def checked_bytes(study: Path, # folder of committed files
     return content
 
 # %% ../../nbs/evidence/07_store.ipynb #aee39491
-def read_runs(study: Path, # folder of committed files
-             ) -> pd.DataFrame: # a row per run
+def stored_runs(study: Path, # folder of committed files
+               ) -> pd.DataFrame: # a row per run
     "The rows of a study."
     content = gzip.decompress(checked_bytes(study, 'runs.csv.gz'))
     return pd.read_csv(io.BytesIO(content), keep_default_na=False, dtype=dict(key=str))
@@ -126,7 +126,7 @@ def read_cases(study: Path, # folder of committed files
 def finished_keys(study: Path, # folder of committed files; it may be missing
                  ) -> set: # keys of runs in it
     "What need not be done again."
-    return set(read_runs(study).key) if (study/'index.json').exists() else set()
+    return set(stored_runs(study).key) if (study/'index.json').exists() else set()
 
 # %% ../../nbs/evidence/07_store.ipynb #a3f636e0
 def flat(row: dict, # of a run
@@ -154,7 +154,7 @@ def pack(study: Path, # folder of committed files; it may be missing
     have = finished_keys(study)
     new = unknown_runs(runs, have)
     index = read_json(study/'index.json') if have else dict(shards={}, files={})
-    old = read_runs(study) if have else pd.DataFrame()
+    old = stored_runs(study) if have else pd.DataFrame()
     rows = []
     for group in grouped(new):
         name, content = f'logits-{len(index["shards"]):03d}.npz', shard_bytes(group)
@@ -225,7 +225,7 @@ def evidence_status(folder: Path|None=None, # of the studies
     "Count what is there."
     folder, rows = folder or evidence(), []
     for study in sorted(p.parent for p in folder.glob('*/index.json')):
-        runs = read_runs(study)
+        runs = stored_runs(study)
         size = sum(f.stat().st_size for f in study.iterdir())
         machines = {m for kind in ('gpu', 'cpu') if kind in runs for m in runs[kind]} - {''}
         rows.append(dict(study=study.name, runs=len(runs), megabytes=round(size/1e6, 2),

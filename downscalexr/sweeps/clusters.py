@@ -6,8 +6,8 @@
 __all__ = ['MIB_PER_PIXEL', 'DASK_SETTINGS', 'LOOPBACK', 'WORKER_OPTIONS', 'OPEN_CLUSTER', 'job_gib', 'n_workers', 'check_memory',
            'WorkerSetup', 'log_to_file', 'worker_options', 'gpu_count', 'worker_spec', 'close_web_server',
            'check_dashboard', 'scheduler_spec', 'local_cluster', 'certificate_files', 'cluster_security',
-           'checked_address', 'SchedulerLost', 'connect', 'network_interface', 'job_script_prologue', 'slurm_options',
-           'key_folder', 'slurm_class', 'slurm_cluster', 'listeners']
+           'checked_address', 'SchedulerLost', 'connect_scheduler', 'network_interface', 'job_script_prologue',
+           'slurm_options', 'key_folder', 'slurm_class', 'slurm_cluster', 'listeners']
 
 # %% ../../nbs/sweeps/08_clusters.ipynb #395f3283
 import importlib.util
@@ -234,10 +234,10 @@ class SchedulerLost(ConnectionError):
     "The scheduler does not answer any more."
 
 @contextmanager
-def connect(address: str, # of a scheduler
-            security: Security|None=None, # from `cluster_security`
-            seconds: float=20, # to wait for an answer
-           ): # yields a client
+def connect_scheduler(address: str, # of a scheduler
+                      security: Security|None=None, # from `cluster_security`
+                      seconds: float=20, # to wait for an answer
+                     ): # yields a client
     "A client of a cluster that exists."
     address = checked_address(address, security)
     try:

@@ -2,6 +2,7 @@
 
 Closes with a line `N passed, N failed`.
 """
+import ast
 import hashlib
 import importlib.metadata
 import itertools
@@ -114,11 +115,19 @@ def own_imports(nb) -> int:
     name = re.search(r'#\| default_exp ([\w.]+)', '\n'.join(c.source for c in nb.cells))
     if not name:
         return 0
-    wing, _, last = f'downscalexr.{name[1]}'.rpartition('.')
-    whole = re.escape(f'{wing}.{last}')
-    own = re.compile(rf'^\s*(from {whole} import|import {whole}\b|from {re.escape(wing)} import .*\b{last}\b)[^#]*$')
-    cells = [c.source for c in nb.cells if c.cell_type == 'code' and not exports(c)]
-    return sum(any(own.match(line) for line in source.splitlines()) for source in cells)
+    own = f'downscalexr.{name[1]}'
+    found = 0
+    for source in (c.source for c in nb.cells if c.cell_type == 'code' and not exports(c)):
+        lines = source.splitlines()
+        for node in ast.walk(ast.parse(re.sub(r'^[%!].*', 'pass', source, flags=re.MULTILINE))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [str(node.module), *(f'{node.module}.{alias.name}' for alias in node.names)]
+            else:
+                continue
+            found += own in names and not any('#' in line for line in lines[node.lineno - 1:node.end_lineno])
+    return found
 
 
 def notebook_faults(nb) -> list[str]:
@@ -556,11 +565,11 @@ def identity():
     "identity: the same code has the same version under every Python of this machine"
     code = ('import importlib.util, pathlib, platform, sys\n'
             f'folder = pathlib.Path({str(ROOT/"downscalexr")!r})\n'
-            'spec = importlib.util.spec_from_file_location("core", folder/"core.py")\n'
-            'core = sys.modules["core"] = importlib.util.module_from_spec(spec)\n'
-            'spec.loader.exec_module(core)\n'
-            'digest = core.syntax_digest((folder/"core.py").read_text()).hex()\n'
-            'print(platform.python_version(), core.code_version(folder), digest)')
+            'spec = importlib.util.spec_from_file_location("machine", folder/"common"/"machine.py")\n'
+            'machine = sys.modules["machine"] = importlib.util.module_from_spec(spec)\n'
+            'spec.loader.exec_module(machine)\n'
+            'digest = machine.syntax_digest((folder/"core.py").read_text()).hex()\n'
+            'print(platform.python_version(), machine.code_version(folder), digest)')
     said = [sh(place, '-I', '-B', '-c', code, cwd=SCRATCH).split() for place in (sys.executable, *pythons())]
     need(len({tuple(versions) for _, *versions in said}) == 1, f'the versions differ: {said}')
     return f'ok, Python {", ".join(v for v, *_ in said)}'

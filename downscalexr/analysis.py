@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['VERDICTS', 'told_apart', 'verdict']
 
-# %% ../nbs/05_analysis.ipynb #4ef7b3c2
+# %% ../nbs/05_analysis.ipynb #25f46731
 from .common.extras import require_study
 
+# %% ../nbs/05_analysis.ipynb #4ef7b3c2
 require_study(__name__) # before the imports: it names the extra where one of them is missing
 
 # %% ../nbs/05_analysis.ipynb #a976eed8

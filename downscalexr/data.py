@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['load_splits']
 
-# %% ../nbs/01_data.ipynb #dff4e026
+# %% ../nbs/01_data.ipynb #ab95e6b2
 from .common.extras import require_study
 
+# %% ../nbs/01_data.ipynb #dff4e026
 require_study(__name__) # before the imports: it names the extra where one of them is missing
 
 # %% ../nbs/01_data.ipynb #fc1c275e

@@ -8,9 +8,10 @@ __all__ = ['COMMAND', 'StudyOptions', 'slurm_request', 'local_warnings', 'open_c
            'Interrupted', 'sigterm_raises', 'stopped_text', 'lost_text', 'run_and_report', 'study_spec', 'check_size',
            'study_cells', 'need_checkout', 'begin_study', 'resume_study', 'retry_failed']
 
-# %% ../nbs/sweeps/11_study.ipynb #4c15adba
+# %% ../nbs/sweeps/11_study.ipynb #faff90fe
 from .common.extras import require_study
 
+# %% ../nbs/sweeps/11_study.ipynb #4c15adba
 require_study(__name__) # before the imports: it names the extra where one of them is missing
 
 # %% ../nbs/sweeps/11_study.ipynb #966b38c8

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['prepare', 'shares', 'check_splits', 'train_and_file', 'train_in', 'train_run']
 
-# %% ../nbs/03_train.ipynb #c1e4fba3
+# %% ../nbs/03_train.ipynb #f8b247d0
 from .common.extras import require_study
 
+# %% ../nbs/03_train.ipynb #c1e4fba3
 require_study(__name__) # before the imports: it names the extra where one of them is missing
 
 # %% ../nbs/03_train.ipynb #7f282297

@@ -6,7 +6,7 @@
 __all__ = ['guarded', 'unguarded', 'table_text', 'write_table', 'as_kind', 'csv_rows', 'table_of', 'read_table', 'is_draft',
            'clear_drafts', 'set_aside', 'open_to_others', 'private_folder']
 
-# %% ../../nbs/common/04_files.ipynb #f42ebc3b
+# %% ../../nbs/common/04_files.ipynb #09cfad02
 import csv
 import io
 import os
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..core import Damaged, atomic_write
 
+# %% ../../nbs/common/04_files.ipynb #f42ebc3b
 if TYPE_CHECKING: # pandas is loaded by those who read or write tables, not by everybody who checks a folder
     import pandas as pd
 

@@ -95,7 +95,7 @@ def file_kind(data: bytes, # of a file
 # %% ../../nbs/images/04_reader.ipynb #a74c38b5
 for _module in (r'PIL\.\w+ImagePlugin', r'pydicom\.'):
     warnings.filterwarnings('ignore', category=UserWarning, module=_module)
-_plugins = dict(JPEG=JpegImagePlugin.JpegImageFile, # not its factory, which makes an MPO of it
+_plugins: dict = dict(JPEG=JpegImagePlugin.JpegImageFile, # not its factory, which makes an MPO of it
                 PNG=PngImagePlugin.PngImageFile, GIF=GifImagePlugin.GifImageFile, TIFF=TiffImagePlugin.TiffImageFile,
                 WEBP=WebPImagePlugin.WebPImageFile, BMP=BmpImagePlugin.BmpImageFile, PPM=PpmImagePlugin.PpmImageFile)
 

@@ -6,10 +6,10 @@
 __all__ = ['load_splits']
 
 # %% ../nbs/01_data.ipynb #ab95e6b2
-from .common.extras import require_study
+from .common.extras import IMAGES, require_study
 
 # %% ../nbs/01_data.ipynb #dff4e026
-require_study(__name__) # before the imports: it names the extra where one of them is missing
+require_study(__name__, IMAGES) # before the imports: it names the extra where one of them is missing
 
 # %% ../nbs/01_data.ipynb #fc1c275e
 from pathlib import Path

@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['study_app', 'STUDY_NAME', 'ENGINE', 'CERTIFICATES', 'SLURM', 'GRID', 'RUNS', 'StudyGroup', 'engine',
-           'while_importing', 'records_folder', 'driver_note', 'latest_study', 'study_run', 'study_status',
-           'study_resume', 'study_retry', 'study_clean', 'running_drivers', 'study_stop']
+           'while_importing', 'records_folder', 'driver_note', 'latest_study', 'running_drivers']
 
 # %% ../../nbs/command/03_studies.ipynb #467d9b62
 import os

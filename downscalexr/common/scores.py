@@ -7,10 +7,10 @@ __all__ = ['checked', 'counts', 'rates', 'scores', 'auroc', 'average_precision',
            'undefined_because', 'report', 'flat_metrics']
 
 # %% ../../nbs/common/03_scores.ipynb #ab95e6b2
-from .extras import require_study
+from .extras import IMAGES, require_study
 
 # %% ../../nbs/common/03_scores.ipynb #dff4e026
-require_study(__name__) # before the imports: it names the extra where one of them is missing
+require_study(__name__, IMAGES) # before the imports: it names the extra where one of them is missing
 
 # %% ../../nbs/common/03_scores.ipynb #691fee5b
 import numpy as np

@@ -1,3 +1,3 @@
-from ..common.extras import require_study
+from ..common.extras import IMAGES, require_study
 
-require_study(__name__)
+require_study(__name__, IMAGES)

@@ -73,7 +73,8 @@ def block_sizes(conv: nn.Conv2d, # square
 
 # %% ../../nbs/kernels/05_block.ipynb #880bf7a5
 @functools.lru_cache(16)
-def kept_scratch(kernels: ctypes.CDLL, way: str, images: int, h: int, w: int, threads: int, thread: int) -> torch.Tensor:
+def kept_scratch(kernels: ctypes.CDLL, way: str, images: int, h: int, w: int, threads: int, thread: int,
+                ) -> torch.Tensor:
     "Scratch memory of one thread of Python for one size."
     own, shared = getattr(kernels, f'{way}_scratch'), kernels.shared_scratch
     own.restype = shared.restype = ctypes.c_size_t

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LAYOUTS', 'make_case', 'summarise', 'model_cost', 'benchmark', 'timed_rows', 'with_quartiles', 'latency_table',
-           'draw_latency', 'plot_latency', 'run_benchmark']
+           'draw_latency', 'plot_latency', 'benchmark_path', 'run_benchmark']
 
 # %% ../nbs/04_benchmark.ipynb #742841a6
 from .common.extras import require_study
@@ -24,7 +24,7 @@ from torch import nn
 
 from .core import environment, home, keep_freed_memory, looks, read_json, shown, write_json
 from .downsample import ORIGINAL, load_plugins, operators
-from .measure.timing import time_cases
+from .measure.timing import cpu_threads, time_cases
 from .models import build_model, macs, n_parameters, size_mib
 
 # %% ../nbs/04_benchmark.ipynb #7f12623c
@@ -82,12 +82,8 @@ def benchmark(downsamples: list[str], # variants; ratios are to the first
     allocator = 'freed memory kept' if keep_freed_memory() else 'default'
     settings = dict(arch=arch, image_size=image_size, width=width, control=control, downsamples=list(downsamples),
                     threads=threads, repeats=repeats, warmup=warmup, allocator=allocator, timed='model only')
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with cpu_threads(threads):
         rows, env = timed_rows(settings, batch_sizes), environment()
-    finally:
-        torch.set_num_threads(before)
     result = dict(environment=env, settings=settings, rows=rows)
     if out:
         write_json(out, result)
@@ -158,6 +154,14 @@ def plot_latency(result: dict, # from `benchmark`
     fig.suptitle(f'{how}; plain: NCHW, hatched: channels_last', fontsize=9)
     return fig
 
+# %% ../nbs/04_benchmark.ipynb #b680708e
+def benchmark_path(out: Path|None=None, # file to write; default: runs/benchmark.json in the home folder
+                  ) -> Path: # in a folder that exists
+    "Where a benchmark is filed."
+    path = Path(out).expanduser() if out else home()/'runs'/'benchmark.json'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
 # %% ../nbs/04_benchmark.ipynb #b4983c3b
 def run_benchmark(downsample: list[str]|None=None, # operators; default: all
                   arch: str='lenet', # network
@@ -170,9 +174,8 @@ def run_benchmark(downsample: list[str]|None=None, # operators; default: all
                   out: Path|None=None, # file to write; default: runs/benchmark.json in the home folder
                  ) -> str: # for the terminal: the table and where it is
     "Time operators and file the result: the command `downscalexr bench`."
-    out = Path(out).expanduser() if out else home()/'runs'/'benchmark.json'
-    out.parent.mkdir(parents=True, exist_ok=True) # an error of the disk comes before the work
+    out = benchmark_path(out) # an error of the disk comes before the work
     load_plugins(plugins)
-    names = downsample or operators()
-    result = benchmark(names, arch, image_size, width, control, out, threads=threads, repeats=repeats)
+    result = benchmark(downsample or operators(), arch, image_size, width, control, out, threads=threads,
+                       repeats=repeats)
     return f'{latency_table(result).to_string(index=False)}\n{shown(out)}'

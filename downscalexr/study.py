@@ -32,7 +32,7 @@ from .kernels.build import why_no_kernels
 from downscalexr.sweeps.clusters import (
     SchedulerLost,
     cluster_security,
-    connect,
+    connect_scheduler,
     job_gib,
     local_cluster,
     log_to_file,
@@ -118,7 +118,7 @@ def open_client(jobs: list[dict], # from `grid.make_jobs`
     security = cluster_security(options.tls_ca, options.tls_cert, options.tls_key)
     if options.scheduler:
         log_to_file(home()/'runs'/'study.log')
-        with connect(options.scheduler, security) as client:
+        with connect_scheduler(options.scheduler, security) as client:
             yield client
         return
     if options.slurm:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['study_app', 'STUDY_NAME', 'ENGINE', 'CERTIFICATES', 'SLURM', 'GRID', 'RUNS', 'StudyGroup', 'engine',
-           'while_importing', 'studies_folder', 'driver_note', 'latest_study', 'running_drivers']
+           'while_importing', 'records_folder', 'driver_note', 'latest_study', 'running_drivers']
 
 # %% ../../nbs/command/03_studies.ipynb #467d9b62
 import os
@@ -84,7 +84,7 @@ def while_importing(options: dict, # from `engine`
     return run_template()
 
 # %% ../../nbs/command/03_studies.ipynb #57ce66c1
-def studies_folder() -> Path:
+def records_folder() -> Path:
     "Where studies are recorded."
     from downscalexr.core import home
     return home()/'runs'/'studies'
@@ -99,7 +99,7 @@ def driver_note(name: str, # of a study; anything else leaves no note
     if not re.fullmatch(r'\w[\w.-]*', name):
         yield
         return
-    note = studies_folder()/f'.{name}.{platform.node()}.{os.getpid()}.driver'
+    note = records_folder()/f'.{name}.{platform.node()}.{os.getpid()}.driver'
     write_json(note, dict(pid=os.getpid(), host=platform.node(), began=psutil.Process().create_time()))
     try:
         yield
@@ -110,7 +110,7 @@ def latest_study() -> str: # its name; '' where there is none
     "The study that was run last."
     from downscalexr.core import Damaged, read_json
     try:
-        return str(read_json(studies_folder().parent/'study.json', ('study',))['study'])
+        return str(read_json(records_folder().parent/'study.json', ('study',))['study'])
     except (OSError, Damaged):
         return ''
 
@@ -186,7 +186,7 @@ def running_drivers(name: str, # of a study
 
     from downscalexr.core import read_json
     here, elsewhere = [], []
-    for note in studies_folder().glob(f'.{name}.*.driver'):
+    for note in records_folder().glob(f'.{name}.*.driver'):
         d = read_json(note, ('pid', 'host', 'began'))
         if d['host'] != platform.node():
             elsewhere.append(d['host'])

@@ -12,7 +12,7 @@ import importlib.util
 # %% ../../nbs/common/02_extras.ipynb #d85b2b85
 STUDY = ('cryptography', 'distributed', 'filelock', 'ipykernel', 'joblib', 'matplotlib', 'mlflow', 'nbconvert',
          'pandas', 'papermill', 'PIL', 'psutil', 'scipy', 'seaborn', 'sklearn', 'tqdm', 'yaml') # names to import
-IMAGES = ('filelock', 'joblib', 'matplotlib', 'pandas', 'PIL', 'scipy', 'sklearn', 'tqdm') # what reading images needs of it
+IMAGES = ('filelock', 'joblib', 'matplotlib', 'pandas', 'PIL', 'scipy', 'sklearn', 'tqdm') # what images need of it
 
 @functools.cache
 def missing_packages(names: tuple[str, ...]=STUDY, # to import

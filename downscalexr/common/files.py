@@ -14,6 +14,7 @@ import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
+
 from ..core import Damaged, atomic_write
 
 # %% ../../nbs/common/04_files.ipynb #f42ebc3b

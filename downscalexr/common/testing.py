@@ -142,6 +142,22 @@ def _variables(env: dict|None, # on top of this process's; None as value: not se
     both = dict(os.environ, PATH=path) | (env or {})
     return {name: str(value) for name, value in both.items() if value is not None}
 
+# %% ../../nbs/common/07_testing.ipynb #5521a4f9
+def _ended_late(p: subprocess.Popen, # that leads a process group
+                stdin: str|None, # its standard input
+                limit: float, # seconds
+               ) -> bool: # whether the limit was reached
+    "Wait for a process, then end what is left of its group."
+    try:
+        p.communicate(None if stdin is None else stdin.encode(), timeout=limit)
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(p.pid, signal.SIGKILL)
+        p.wait()
+    return False
+
 # %% ../../nbs/common/07_testing.ipynb #87344f39
 def run_command(*words, # a command and its words
                 env: dict|None=None, # variables to set; None: not set
@@ -150,19 +166,12 @@ def run_command(*words, # a command and its words
                 stdin: str|None=None, # its standard input; default: nothing
                ) -> Done:
     "Run a command in a process group of its own."
-    start, late = time.monotonic(), False
+    start = time.monotonic()
     source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
     with tempfile.TemporaryFile() as out:
         p = subprocess.Popen([str(w) for w in words], env=_variables(env), cwd=cwd, stdin=source,
                              stdout=out, stderr=out, start_new_session=True)
-        try:
-            p.communicate(None if stdin is None else stdin.encode(), timeout=limit)
-        except subprocess.TimeoutExpired:
-            late = True
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(p.pid, signal.SIGKILL)
-            p.wait()
+        late = _ended_late(p, stdin, limit)
         out.seek(0)
         said = out.read().decode(errors='replace')
     return Done(p.returncode, said, time.monotonic() - start, late)

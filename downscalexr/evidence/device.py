@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['AHEAD', 'starts_on_device', 'fractional_step', 'haar_kernel', 'make_capturable', 'exact_arithmetic', 'make_optimiser',
-           'DevicePool', 'load', 'prepared', 'grouped_inputs', 'allocate', 'Run', 'shared_rows', 'begin', 'fill',
-           'update', 'advance', 'score', 'finish', 'train_one']
+           'DevicePool', 'load', 'prepared', 'grouped_inputs', 'allocate', 'DeviceRun', 'shared_rows', 'train_one']
 
 # %% ../../nbs/evidence/04_device.ipynb #bb45a006
 import math
@@ -16,6 +15,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from torch import nn
 
 from ..core import derive_seed
@@ -147,7 +147,7 @@ def grouped_inputs(r: Recipe, # checked
     return draw_inputs(n, math.ceil(r.updates/AHEAD), AHEAD*r.batch_size, r.seed, r.augment)
 
 # %% ../../nbs/evidence/04_device.ipynb #ef8f708c
-def allocate(run, # a `Run` with recipe, data and pool; changed
+def allocate(run, # a `DeviceRun` with recipe, data and pool; changed
             ):
     "Places for the inputs of AHEAD updates and for what is counted."
     r, device = run.r, run.pool.device
@@ -158,7 +158,7 @@ def allocate(run, # a `Run` with recipe, data and pool; changed
     run.losses = torch.zeros(r.updates, device=device)
 
 # %% ../../nbs/evidence/04_device.ipynb #db0987a7
-class Run:
+class DeviceRun:
     "One run at fixed places in memory."
     def __init__(self,
                  r: Recipe, # checked; its seed is set by `begin`
@@ -189,8 +189,9 @@ def shared_rows(data: TaskData, # of a task
     return torch.as_tensor(np.flatnonzero(np.isin(data.train.rows, part.rows)))
 
 # %% ../../nbs/evidence/04_device.ipynb #a75aae19
+@patch
 @torch.no_grad()
-def begin(self: Run,
+def begin(self: DeviceRun,
           seed: int, # of the run
          ):
     "Start the run of one seed."
@@ -213,11 +214,10 @@ def begin(self: Run,
     (self.generator or torch.default_generator).manual_seed(derive_seed(seed, 'layers'))
     self.left, self.started = r.updates, time.perf_counter()
 
-Run.begin = begin
-
 # %% ../../nbs/evidence/04_device.ipynb #ece2ad5b
+@patch
 @torch.no_grad()
-def fill(self: Run):
+def fill(self: DeviceRun):
     "Augment the images of the next AHEAD updates."
     r, (images, labels) = self.r, self.pool.train(self.data)
     group = self.done//AHEAD
@@ -227,10 +227,9 @@ def fill(self: Run):
     self.x.copy_(prepared(x, r.standardise).view_as(self.x))
     self.y.copy_((y*(1 - r.label_smoothing) + r.label_smoothing/2).view_as(self.y))
 
-Run.fill = fill
-
 # %% ../../nbs/evidence/04_device.ipynb #11a8c4b6
-def update(self: Run):
+@patch
+def update(self: DeviceRun):
     "One step of the optimiser."
     r, place = self.r, self.done % AHEAD
     x, y = self.x.index_select(0, place)[0], self.y.index_select(0, place)[0]
@@ -246,10 +245,9 @@ def update(self: Run):
     self.losses.index_copy_(0, self.done, loss.detach().view(1))
     self.done.add_(1)
 
-Run.update = update
-
 # %% ../../nbs/evidence/04_device.ipynb #0bb94c5f
-def advance(self: Run):
+@patch
+def advance(self: DeviceRun):
     "The next update, with new images where they are used up."
     position = self.r.updates - self.left
     if position % AHEAD == 0:
@@ -257,11 +255,10 @@ def advance(self: Run):
     self.graph[1].replay() if self.graph else self.update()
     self.left -= 1
 
-Run.advance = advance
-
 # %% ../../nbs/evidence/04_device.ipynb #c3b6f653
+@patch
 @torch.no_grad()
-def score(self: Run,
+def score(self: DeviceRun,
           name: str, # a stack
          ) -> torch.Tensor: # float32 (K, N) on the device
     "Logits of one stack."
@@ -270,11 +267,10 @@ def score(self: Run,
     parts = [self.model(prepared(x.float()/255, self.r.standardise)) for x in images.split(at_once)]
     return torch.cat(parts).view(len(self.data.stacks[name]), -1)
 
-Run.score = score
-
 # %% ../../nbs/evidence/04_device.ipynb #cc916bb6
+@patch
 @torch.no_grad()
-def finish(self: Run) -> tuple[dict, dict]: # row; name → float32 (K, N)
+def finish(self: DeviceRun) -> tuple[dict, dict]: # row; name → float32 (K, N)
     "Averaged weights, logits, and what is known of the run."
     if self.mean:
         torch._foreach_copy_(self.weights, self.mean)
@@ -290,8 +286,6 @@ def finish(self: Run) -> tuple[dict, dict]: # row; name → float32 (K, N)
         seconds=round(time.perf_counter() - self.started, 2), graph=self.graph is not None, digests=self.data.digests)
     return row, logits
 
-Run.finish = finish
-
 # %% ../../nbs/evidence/04_device.ipynb #0e2a3a7c
 def train_one(r: Recipe, # checked
               data: TaskData, # of its task and size
@@ -299,7 +293,7 @@ def train_one(r: Recipe, # checked
              ) -> tuple[dict, dict]: # row, logits
     "One run without a graph."
     exact_arithmetic(r.repeatable)
-    run = Run(check_recipe(r), data, pool)
+    run = DeviceRun(check_recipe(r), data, pool)
     run.begin(r.seed)
     while run.left:
         run.advance()

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SEEDS_OF_THE_ABLATION', 'FIRST_SEED', 'ABLATION_OPERATORS', 'BASE', 'CANDIDATES', 'TODAY', 'SENSITIVITY', 'MARGINS',
-           'ALPHA', 'POWER', 'EXPECTED_SD', 'ablation_runs', 'score_table', 'choose_recipe', 'grid', 'studies',
-           'smallest_effect', 'judgement']
+           'ALPHA', 'POWER', 'EXPECTED_SD', 'ablation_runs', 'score_table', 'choose_recipe', 'seed_grid',
+           'planned_studies', 'smallest_effect', 'judgement']
 
 # %% ../../nbs/evidence/06_plan.ipynb #d75af284
 from dataclasses import replace
@@ -73,27 +73,28 @@ def choose_recipe(table: pd.DataFrame, # of `score_table`
     return tied.loss.idxmin()
 
 # %% ../../nbs/evidence/06_plan.ipynb #4d3e5729
-def grid(r: Recipe, # of all runs
-         names: list[str], # of operators
-         n: int, # seeds, from FIRST_SEED on
-         **change, # fields that are different
-        ) -> list[Recipe]: # all operators of a seed before the next seed
+def seed_grid(r: Recipe, # of all runs
+              names: list[str], # of operators
+              n: int, # seeds, from FIRST_SEED on
+              **change, # fields that are different
+             ) -> list[Recipe]: # all operators of a seed before the next seed
     "Every operator with every seed."
     seeds = range(FIRST_SEED, FIRST_SEED + n)
     return [replace(r, downsample=o, seed=s, **change) for s in seeds for o in names]
 
 # %% ../../nbs/evidence/06_plan.ipynb #0095d19a
-def studies(r: Recipe, # the recipe chosen
-           ) -> dict: # name → list of recipes
+def planned_studies(r: Recipe, # the recipe chosen
+                   ) -> dict: # name → list of recipes
     "The grid."
     names, some = operators(), ('maxpool', 'avgpool', 'strided', 'blurpool3', 'flc')
     today, lenet = TODAY | dict(strength=1., label_smoothing=0.), dict(arch='lenet', image_size=128, control='')
-    out = {'operators_mac': grid(r, names, 10), 'rounding': grid(r, ORIGINAL, 5, repeatable=True),
-           'operators_param': grid(r, names, 5, control='param'), 'operators_lenet': grid(r, names, 5, arch='lenet')}
-    out['original'] = grid(r, ORIGINAL, 10, **lenet) + grid(r, ORIGINAL, 10, **lenet, **today)
-    out['datashare'] = [q for share in (.05, .1, .25, .5) for q in grid(r, some, 5, train_fraction=share)]
-    out['virus'] = grid(r, some, 5, task='virus')
-    out['resolution'] = [q for size in (128, 28) for q in grid(r, some[:4], 5, image_size=size)]
+    out = {'operators_mac': seed_grid(r, names, 10), 'rounding': seed_grid(r, ORIGINAL, 5, repeatable=True),
+           'operators_param': seed_grid(r, names, 5, control='param'),
+           'operators_lenet': seed_grid(r, names, 5, arch='lenet')}
+    out['original'] = seed_grid(r, ORIGINAL, 10, **lenet) + seed_grid(r, ORIGINAL, 10, **lenet, **today)
+    out['datashare'] = [q for share in (.05, .1, .25, .5) for q in seed_grid(r, some, 5, train_fraction=share)]
+    out['virus'] = seed_grid(r, some, 5, task='virus')
+    out['resolution'] = [q for size in (128, 28) for q in seed_grid(r, some[:4], 5, image_size=size)]
     return out
 
 # %% ../../nbs/evidence/06_plan.ipynb #aa03ff25

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CIRCULAR', 'DRAWS_OF_PATIENTS', 'TITLES', 'wins', 'image_parts', 'patient_weights', 'resampled', 'compare', 'holm',
-           'made_up', 'coverage', 'gather', 'level_row', 'comparison_rows', 'families', 'plot_differences',
-           'filed_analysis', 'file_analysis']
+           'made_up', 'coverage', 'gather', 'level_row', 'comparison_rows', 'families', 'draw_differences',
+           'plot_differences', 'filed_analysis', 'file_analysis']
 
 # %% ../../nbs/evidence/09_primary.ipynb #19ba198a
 import itertools
@@ -22,7 +22,7 @@ from ..core import derive_seed, environment, looks, read_json, write_json
 from ..downsample import operators
 from .plan import MARGINS, judgement
 from .recipe import SHIFTS
-from .store import evidence, read_cases, read_logits, read_runs
+from .store import evidence, read_cases, read_logits, stored_runs
 from ..metrics import auroc, youden_threshold
 from ..operators.original import ORIGINAL
 
@@ -138,7 +138,7 @@ def gather(study: Path, # folder of committed files
     val, test = (cases[cases.part == part] for part in ('val', 'test'))
     labels = val.label.to_numpy(), test.label.to_numpy()
     values, means = {}, {}
-    for name, g in read_runs(study).groupby('downsample'):
+    for name, g in stored_runs(study).groupby('downsample'):
         parts = [image_parts(*labels, logits[key]) for key in g.sort_values('seed').key]
         values[name] = {m: np.array([p[m].mean(dtype=float) for p in parts]) for m in MARGINS}
         means[name] = {m: np.mean([p[m] for p in parts], axis=0) for m in MARGINS}
@@ -192,6 +192,19 @@ def families(values: dict, # of `gather`
             rows += comparison_rows(family, metric, members, runs, drawn, n)
     return pd.DataFrame(levels), pd.DataFrame(rows)
 
+# %% ../../nbs/evidence/09_primary.ipynb #3442e504
+def draw_differences(ax, # axes of a figure
+                     rows: pd.DataFrame, # comparisons of one metric; the index holds the operators
+                     margin: float, # of equivalence
+                    ):
+    "Differences with 95 % intervals, from bottom to top; filled markers where p is below .05 after correction."
+    ax.axvspan(-margin, margin, color='0.93')
+    ax.axvline(0, color='0.6', lw=.8)
+    for i, (name, r) in enumerate(rows.iterrows()):
+        ends = [[r.difference - r.low], [r.high - r.difference]]
+        ax.errorbar(r.difference, i, xerr=ends, fmt=looks[name].marker, color=looks[name].color, ms=5, lw=1.2,
+                    mfc=looks[name].color if r.p_holm < .05 else 'white')
+
 # %% ../../nbs/evidence/09_primary.ipynb #4c84af43
 TITLES = dict(auroc='AUC', specificity='specificity', consistency='shift consistency')
 
@@ -203,12 +216,7 @@ def plot_differences(rows: pd.DataFrame, # comparisons of `families`
     fig = Figure(figsize=(9, 5.4), layout='constrained')
     for ax, (metric, title) in zip(fig.subplots(1, 3, sharey=True), TITLES.items()):
         g = rows[rows.metric == metric].set_index('a').loc[order]
-        ax.axvspan(-MARGINS[metric], MARGINS[metric], color='0.93')
-        ax.axvline(0, color='0.6', lw=.8)
-        for i, (name, r) in enumerate(g.iterrows()):
-            ends = [[r.difference - r.low], [r.high - r.difference]]
-            ax.errorbar(r.difference, i, xerr=ends, fmt=looks[name].marker, color=looks[name].color, ms=5, lw=1.2,
-                        mfc=looks[name].color if r.p_holm < .05 else 'white')
+        draw_differences(ax, g, MARGINS[metric])
         ax.set_title(title, fontsize=9)
         ax.locator_params(axis='x', nbins=4)
     fig.axes[0].set_yticks(range(len(order)), [looks[o].label for o in order], fontsize=8)

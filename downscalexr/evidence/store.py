@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TYPES', 'PART', 'SHARD', 'READINGS', 'append_run', 'read_journal', 'table_bytes', 'shard_bytes', 'grouped',
-           'checked_bytes', 'read_runs', 'read_cases', 'finished_keys', 'flat', 'unknown_runs', 'pack', 'log_reading',
-           'read_logits', 'study_images', 'evidence', 'evidence_status']
+           'checked_bytes', 'stored_runs', 'read_cases', 'finished_keys', 'flat', 'unknown_runs', 'write_hashed',
+           'pack', 'log_reading', 'shard_logits', 'read_logits', 'study_images', 'evidence', 'evidence_status']
 
 # %% ../../nbs/evidence/07_store.ipynb #30e498e1
 import gzip
@@ -110,8 +110,8 @@ def checked_bytes(study: Path, # folder of committed files
     return content
 
 # %% ../../nbs/evidence/07_store.ipynb #aee39491
-def read_runs(study: Path, # folder of committed files
-             ) -> pd.DataFrame: # a row per run
+def stored_runs(study: Path, # folder of committed files
+               ) -> pd.DataFrame: # a row per run
     "The rows of a study."
     content = gzip.decompress(checked_bytes(study, 'runs.csv.gz'))
     return pd.read_csv(io.BytesIO(content), keep_default_na=False, dtype=dict(key=str))
@@ -126,7 +126,7 @@ def read_cases(study: Path, # folder of committed files
 def finished_keys(study: Path, # folder of committed files; it may be missing
                  ) -> set: # keys of runs in it
     "What need not be done again."
-    return set(read_runs(study).key) if (study/'index.json').exists() else set()
+    return set(stored_runs(study).key) if (study/'index.json').exists() else set()
 
 # %% ../../nbs/evidence/07_store.ipynb #a3f636e0
 def flat(row: dict, # of a run
@@ -145,6 +145,14 @@ def unknown_runs(runs: list[tuple[dict, dict]], # row, logits
             new.setdefault(row['key'], (row, logits))
     return list(new.values())
 
+# %% ../../nbs/evidence/07_store.ipynb #7cfe1b76
+def write_hashed(path: Path, # file
+                 content: bytes, # of it
+                ) -> str: # its SHA-256
+    "Write a file whole or not at all, and say what index.json is to say of it."
+    atomic_write(path, content)
+    return hashlib.sha256(content).hexdigest()
+
 # %% ../../nbs/evidence/07_store.ipynb #78468f0a
 def pack(study: Path, # folder of committed files; it may be missing
          runs: list[tuple[dict, dict]], # as `read_journal` gives them
@@ -154,17 +162,15 @@ def pack(study: Path, # folder of committed files; it may be missing
     have = finished_keys(study)
     new = unknown_runs(runs, have)
     index = read_json(study/'index.json') if have else dict(shards={}, files={})
-    old = read_runs(study) if have else pd.DataFrame()
+    old = stored_runs(study) if have else pd.DataFrame()
     rows = []
     for group in grouped(new):
-        name, content = f'logits-{len(index["shards"]):03d}.npz', shard_bytes(group)
-        atomic_write(study/name, content)
-        index['shards'][name] = hashlib.sha256(content).hexdigest()
+        name = f'logits-{len(index["shards"]):03d}.npz'
+        index['shards'][name] = write_hashed(study/name, shard_bytes(group))
         rows += [flat(row) | dict(shard=name) for row, _ in group]
     tables = {'runs.csv.gz': pd.concat([old, pd.DataFrame(rows)], ignore_index=True), 'images.csv.gz': images}
     for name, table in ((k, t) for k, t in tables.items() if t is not None):
-        atomic_write(study/name, content := table_bytes(table))
-        index['files'][name] = hashlib.sha256(content).hexdigest()
+        index['files'][name] = write_hashed(study/name, table_bytes(table))
     write_json(study/'index.json', index)
     return len(rows)
 
@@ -180,6 +186,18 @@ def log_reading(study: Path, # folder of committed files
     line = dict(time_utc=now, study=study.name, runs=runs, why=why, git_commit=git_commit())
     append_jsonl(study.parent/READINGS, line)
 
+# %% ../../nbs/evidence/07_store.ipynb #130391ec
+def shard_logits(content: bytes, # of a shard
+                 names: tuple, # kinds of logits; what the shard lacks is passed over
+                ): # yields key, name, (K, N)
+    "The logits of the runs in one shard."
+    with np.load(io.BytesIO(content)) as z:
+        keys = z['keys']
+        for name in (n for n in names if n in z):
+            values = z[name]
+            for i, row in enumerate(z[f'{name}_rows']):
+                yield str(keys[row]), name, values[i]
+
 # %% ../../nbs/evidence/07_store.ipynb #e28a7767
 def read_logits(study: Path, # folder of committed files
                 names: tuple=('val', 'panel', 'held'), # kinds of logits
@@ -194,12 +212,8 @@ def read_logits(study: Path, # folder of committed files
         raise ValueError('Test logits are read with test=True and a reason; each reading is logged.')
     out, names = {}, (*names, 'test', 'shifts') if test else names
     for shard in read_json(study/'index.json')['shards']:
-        with np.load(io.BytesIO(checked_bytes(study, shard))) as z:
-            keys = z['keys']
-            for name in (n for n in names if n in z):
-                values = z[name]
-                for i, row in enumerate(z[f'{name}_rows']):
-                    out.setdefault(str(keys[row]), {})[name] = values[i]
+        for key, name, values in shard_logits(checked_bytes(study, shard), names):
+            out.setdefault(key, {})[name] = values
     if test and log:
         log_reading(study, len(out), why)
     return out
@@ -225,7 +239,7 @@ def evidence_status(folder: Path|None=None, # of the studies
     "Count what is there."
     folder, rows = folder or evidence(), []
     for study in sorted(p.parent for p in folder.glob('*/index.json')):
-        runs = read_runs(study)
+        runs = stored_runs(study)
         size = sum(f.stat().st_size for f in study.iterdir())
         machines = {m for kind in ('gpu', 'cpu') if kind in runs for m in runs[kind]} - {''}
         rows.append(dict(study=study.name, runs=len(runs), megabytes=round(size/1e6, 2),

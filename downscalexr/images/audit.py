@@ -83,10 +83,6 @@ class Audit:
     def good(self) -> pd.DataFrame: # the rows that may be used
         return self.table[self.table.reason == '']
 
-    @property
-    def films(self) -> np.ndarray: # the former name of `images`
-        return self.images
-
 # %% ../../nbs/images/18_audit.ipynb #6b3ced32
 def check_image_size(image_size: int, # pixels on each side
                     ) -> int: # the same

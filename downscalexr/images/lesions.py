@@ -205,6 +205,7 @@ def patient_rows(seed: int, # the data set's seed
 
     a = draw(Anatomy, stream('anatomy'))
     placed = place(lesion, a, stream('lesion')) if lesion else None
+    # the words only name streams of random numbers: another word draws another image
     for k in range(stream('films').integers(n_images[0], n_images[1] + 1)):
         rng = stream('film', k)
         image, mask = expose(a, draw_exposure(rng, nuisance), placed, image_size)

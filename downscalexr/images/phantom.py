@@ -138,6 +138,7 @@ def make_phantom(n_patients: int=200,
     rows = []
     for i in range(n_patients):
         a, o, subtype = draw_patient(seed, i, prevalence)
+        # the words only name streams of random numbers: another word draws another phantom
         n = np.random.default_rng(derive_seed(seed, 'films', i)).integers(fewest, most + 1)
         for k in range(n):
             f = draw(Exposure, np.random.default_rng(derive_seed(seed, 'film', i, k)))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['empty_store', 'on_disk', 'file_hash', 'hash_files', 'keep_scan', 'scan_files', 'scan_arrays', 'open_scan', 'digest',
-           'cache_key', 'phantom_table', 'load_phantom', 'start_workers', 'kept_scan', 'load_arrays', 'load_files',
+           'cache_key', 'phantom_table', 'load_phantom', 'start_workers', 'kept_scan', 'load_medmnist', 'load_files',
            'load_images']
 
 # %% ../../nbs/images/17_scan.ipynb #235e8f08
@@ -214,9 +214,9 @@ def kept_scan(table: pd.DataFrame, # columns file and sha256
     return cached(cache_key(table, image_size), build, read)
 
 # %% ../../nbs/images/17_scan.ipynb #32f375d4
-def load_arrays(source: Source, # of kind 'medmnist'
-                image_size: int, # pixels on each side
-               ) -> tuple[pd.DataFrame, tuple]: # (table, as `open_scan` gives it)
+def load_medmnist(source: Source, # of kind 'medmnist'
+                  image_size: int, # pixels on each side
+                 ) -> tuple[pd.DataFrame, tuple]: # (table, as `open_scan` gives it)
     "The images of a MedMNIST file, hashed and measured."
     table, images = read_npz(source)
     table['sha256'] = [hashlib.sha256(im.tobytes()).hexdigest() for im in images]
@@ -246,5 +246,5 @@ def load_images(source: Source, # as `find_source` gives it
     if source.kind == 'phantom':
         return *load_phantom(source.patients, image_size), {}
     if source.kind == 'medmnist':
-        return *load_arrays(source, image_size), {}
+        return *load_medmnist(source, image_size), {}
     return load_files(source, image_size)

@@ -33,7 +33,7 @@ def expected_tree(classes: tuple=CLASSES, # names of the class folders
     return f'{tree}   {options}\n  with {", ".join(sorted(ENDINGS))} files'
 
 # %% ../../nbs/images/12_trees.ipynb #e2052ce6
-def visible_folders(folder: Path) -> list[Path]: # sorted subfolders that are not hidden; none where looking is forbidden
+def visible_folders(folder: Path) -> list[Path]: # sorted subfolders that are not hidden; none if looking is forbidden
     "Subfolders worth looking into."
     try:
         entries = [e for e in os.scandir(folder) if not e.name.startswith('.') and e.name != '__MACOSX']

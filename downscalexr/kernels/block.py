@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GROUP', 'first_divisor', 'block_constants', 'block_kernels', 'block_sizes', 'kept_scratch', 'block_scratch',
-           'FusedBlock', 'why_not_conv', 'why_not_image', 'why_not_block', 'fused_block']
+           'block_forward', 'FusedBlock', 'why_not_conv', 'why_not_image', 'why_not_block', 'fused_block']
 
 # %% ../../nbs/kernels/05_block.ipynb #cca27db9
 import ctypes
@@ -73,7 +73,8 @@ def block_sizes(conv: nn.Conv2d, # square
 
 # %% ../../nbs/kernels/05_block.ipynb #880bf7a5
 @functools.lru_cache(16)
-def kept_scratch(kernels: ctypes.CDLL, way: str, images: int, h: int, w: int, threads: int, thread: int) -> torch.Tensor:
+def kept_scratch(kernels: ctypes.CDLL, way: str, images: int, h: int, w: int, threads: int, thread: int,
+                ) -> torch.Tensor:
     "Scratch memory of one thread of Python for one size."
     own, shared = getattr(kernels, f'{way}_scratch'), kernels.shared_scratch
     own.restype = shared.restype = ctypes.c_size_t
@@ -89,20 +90,31 @@ def block_scratch(kernels: ctypes.CDLL, # of the block
     "Space for the rows of each thread and for what they share."
     return kept_scratch(kernels, way, len(x), *x.shape[2:], torch.get_num_threads(), threading.get_ident())
 
+# %% ../../nbs/kernels/05_block.ipynb #b6a0fe7a
+def block_forward(kernels: ctypes.CDLL, # of the block
+                  x: torch.Tensor, # (N, C, H, W), contiguous like the next two
+                  weight: torch.Tensor, # (O, C, k, k)
+                  bias: torch.Tensor, # (O,)
+                  step: int, # pixels of the input from one value to the next: stride, doubled by pooling
+                 ) -> tuple: # (values (N, O, h, w); for each, uint8, which of its window get the gradient)
+    "Convolution, ReLU and pooling, with what the way back needs."
+    o, _, k, _ = weight.shape
+    n, _, h, w = x.shape
+    y = x.new_empty(n, o, (h - k + 1)//step, (w - k + 1)//step)
+    mask = torch.empty_like(y, dtype=torch.uint8)
+    scratch = block_scratch(kernels, 'forward', x)
+    kernels.forward(*addresses(x, weight, bias, y, mask, scratch), n, h, w, torch.get_num_threads())
+    return y, mask
+
 # %% ../../nbs/kernels/05_block.ipynb #9d736a33
 class FusedBlock(torch.autograd.Function):
     "Convolution, ReLU and pooling."
     @staticmethod
     def forward(ctx, x, weight, bias, stride, pool):
         o, c, k, _ = weight.shape
-        n, _, h, w = x.shape
-        step = stride*(2 if pool else 1)
         ctx.kernels = block_kernels(c, o, k, stride, pool)
         x, weight, bias = x.contiguous(), weight.contiguous(), bias.contiguous()
-        y = x.new_empty(n, o, (h - k + 1)//step, (w - k + 1)//step)
-        mask = torch.empty_like(y, dtype=torch.uint8)
-        scratch = block_scratch(ctx.kernels, 'forward', x)
-        ctx.kernels.forward(*addresses(x, weight, bias, y, mask, scratch), n, h, w, torch.get_num_threads())
+        y, mask = block_forward(ctx.kernels, x, weight, bias, stride*(2 if pool else 1))
         ctx.save_for_backward(x, weight, mask)
         return y
 

@@ -6,7 +6,7 @@
 __all__ = ['COMPOSED', 'SHAPES', 'CASE', 'Composed', 'compose_mixed', 'compose_softpool', 'compose_lip', 'compose_space_to_depth',
            'compose_haar', 'compose_db2', 'compose_flc', 'torch_peers', 'load_torchvision', 'library_peers',
            'implementations', 'timed_call', 'laid_out', 'compare_times', 'time_case', 'speed_cases', 'try_case',
-           'cases_left', 'time_operators', 'lost_share', 'speed_table', 'draw_ratios', 'plot_speed']
+           'cases_left', 'time_left', 'time_operators', 'lost_share', 'speed_table', 'draw_ratios', 'plot_speed']
 
 # %% ../../nbs/measure/02_operators.ipynb #694adcec
 import copy
@@ -245,6 +245,19 @@ def cases_left(cases: list[dict], # from `speed_cases`
     done = set(map(key, rows))
     return [case for case in cases if key(case) not in done]
 
+# %% ../../nbs/measure/02_operators.ipynb #4bdbda25
+def time_left(left: list[dict], # cases to time, from `cases_left`
+              rows: list[dict], # of the others
+              rounds: int, # per case
+              every: int=200, # cases from one list to the next
+             ): # yields all rows so far, to be filed
+    "Time cases one after another."
+    rows = list(rows)
+    for i, case in enumerate(tqdm(left, desc='cases', disable=not left), 1):
+        rows.append(try_case(case, rounds))
+        if i%every == 0 or i == len(left):
+            yield rows
+
 # %% ../../nbs/measure/02_operators.ipynb #fb81ef94
 def time_operators(out: str|Path, # JSON file to write, or to resume
                    names: list[str]|None=None, # default: all
@@ -259,10 +272,9 @@ def time_operators(out: str|Path, # JSON file to write, or to resume
     settings = dict(rounds=rounds, tolerance=1e-5, shapes=shapes, compiled_shapes=compiled_shapes)
     left = cases_left(speed_cases(names or operators(), shapes, compiled_shapes), rows)
     try:
-        for i, case in enumerate(tqdm(left, desc='cases', disable=not left), 1):
-            rows.append(try_case(case, rounds))
-            if i%200 == 0 or i == len(left):
-                write_json(out, dict(environment=env, settings=settings, rows=rows))
+        for timed in time_left(left, rows, rounds):
+            rows = timed
+            write_json(out, dict(environment=env, settings=settings, rows=rows))
     finally:
         torch.set_num_threads(before)
         torch.compiler.reset()

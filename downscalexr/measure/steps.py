@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['METHODS', 'KINDS', 'SHADES', 'BaselineImages', 'baseline_lenet', 'baseline_steps', 'next_batch', 'our_steps',
            'serve_steps', 'start_worker', 'losses_and_times', 'alternate', 'compare_steps', 'compare_training',
-           'step_table', 'kind_of', 'profile_steps', 'machine_rates', 'step_work', 'in_new_process', 'compare_profiles',
-           'profile_table', 'plot_profile']
+           'step_table', 'kind_of', 'profile_steps', 'machine_rates', 'step_work', 'in_new_process', 'profile_rows',
+           'compare_profiles', 'profile_table', 'plot_profile']
 
 # %% ../../nbs/measure/03_steps.ipynb #2c8074d9
 import multiprocessing
@@ -287,6 +287,19 @@ def in_new_process(f: Callable, # of a module
     with multiprocessing.get_context('spawn').Pool(1) as pool:
         return pool.apply(f, args)
 
+# %% ../../nbs/measure/03_steps.ipynb #91eadc29
+def profile_rows(downsample: str, # operator
+                 spent: dict, # method → (kind of work → milliseconds)
+                 work: dict, # of `step_work`
+                ) -> list[dict]: # a row per kind of work
+    "What both methods spend on each kind of work, beside how much of it there is."
+    work, rows = work | {'fused blocks': work['convolution']}, []
+    for kind, baseline in spent['baseline'].items():
+        amount, unit = work.get(kind, (None, ''))
+        rows.append(dict(downsample=downsample, kind=kind, baseline_ms=baseline, ours_ms=spent['ours'][kind],
+                         work=amount, unit=unit))
+    return rows
+
 # %% ../../nbs/measure/03_steps.ipynb #262c01d3
 def compare_profiles(split: Split, # training images
                      image_size: int=320, # pixels on each side
@@ -299,11 +312,7 @@ def compare_profiles(split: Split, # training images
         spent = {method: in_new_process(profile_steps, method, split, cfg) for method in METHODS}
         work = step_work(name, image_size, cfg.batch_size)
         rates.append(in_new_process(machine_rates))
-        work['fused blocks'] = work['convolution']
-        for kind in spent['baseline']:
-            amount, unit = work.get(kind, (None, ''))
-            rows.append(dict(downsample=name, kind=kind, baseline_ms=spent['baseline'][kind],
-                             ours_ms=spent['ours'][kind], work=amount, unit=unit))
+        rows += profile_rows(name, spent, work)
     median = {k: float(np.median([r[k] for r in rates])) for k in rates[0]}
     return dict(environment=environment(), rates=median, rates_seen=rates, image_size=image_size, rows=rows)
 

@@ -35,6 +35,7 @@ def baseline_logits(model: nn.Module, # from `baseline_lenet`
     loader = DataLoader(BaselineImages(split, 0, 1, False), 32)
     return [logit for x, _ in loader for logit in model(x).squeeze(1).tolist()]
 
+# %% ../../nbs/measure/06_studies.ipynb #34225962
 def baseline_run(cfg: TrainConfig, # epochs, source, size, seed
                 ) -> dict: # seconds, epochs_s (of each epoch)
     "Train, validate each epoch, and score all images, as a first version would."

@@ -10,6 +10,7 @@ __all__ = ['FUSIBLE', 'ARCHS', 'Block', 'conv_block', 'Network', 'pooled_head', 
 from collections import OrderedDict
 
 import torch
+from fastcore.basics import patch
 from torch import nn
 
 from ..common.dispatch import fast_path
@@ -188,13 +189,15 @@ class ResidualBlock(nn.Module):
         self.down = DownPair(downsample, out_channels, in_channels) if downsample and not self.strides else None
         self.shortcut = projection(conv, in_channels, out_channels) if downsample else nn.Identity()
 
-    def forward(self,
-                x: torch.Tensor, # (N, in, H, W)
-               ) -> torch.Tensor: # (N, out, H, W), or half of H and W
-        y = self.act(self.norm1(self.conv1(x)))
-        if self.down is not None:
-            y, x = self.down(y, x)
-        return self.act(self.norm2(self.conv2(y)) + self.shortcut(x))
+# %% ../../nbs/networks/01_backbones.ipynb #37362918
+@patch
+def forward(self: ResidualBlock,
+            x: torch.Tensor, # (N, in, H, W)
+           ) -> torch.Tensor: # (N, out, H, W), or half of H and W
+    y = self.act(self.norm1(self.conv1(x)))
+    if self.down is not None:
+        y, x = self.down(y, x)
+    return self.act(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 # %% ../../nbs/networks/01_backbones.ipynb #1bc19480
 class ResNet18(Network):

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTROLS', 'n_parameters', 'size_mib', 'layer_operations', 'units', 'trace_layers', 'macs', 'layer_table', 'scaled',
-           'budget', 'bisected', 'nudged', 'mixtures', 'matched_channels', 'budget_table', 'check_training_times']
+           'budget', 'bisected', 'nudged', 'mixtures', 'closest_channels', 'matched_channels', 'budget_table',
+           'check_training_times']
 
 # %% ../../nbs/networks/02_cost.ipynb #4f7d798b
 import itertools
@@ -152,6 +153,23 @@ def mixtures(low: tuple, high: tuple, # two roundings of the same widths
     choices = [{max(1, a - 1), a, b, b + 1} if max(b, 1) < 60 else {a, b} for a, b in zip(low, high)]
     return list(itertools.product(*map(sorted, choices)))
 
+# %% ../../nbs/networks/02_cost.ipynb #c5c7774a
+def closest_channels(cost, # of channel counts
+                     target: int, # the budget to meet
+                     first: tuple, # channel counts to start from
+                     low: tuple, high: tuple, # those just below and above the budget
+                    ) -> tuple: # channel counts
+    "Search round three starts, until a budget is met within .3 % or three passes are done."
+    def off(channels): return abs(cost(channels)/target - 1)
+    near = sorted([first, low, high], key=off)
+    for mixed in (False, True, False):
+        if off(near[0]) < .003:
+            break
+        starts = mixtures(low, high) if mixed else near[:20]
+        found = [channels for start in starts for channels in nudged(cost, target, start)]
+        near = sorted({*near, *found}, key=off)
+    return near[0]
+
 # %% ../../nbs/networks/02_cost.ipynb #6c8dafef
 @lru_cache(4096)
 def matched_channels(downsample: str, # one of `operators()`
@@ -163,19 +181,13 @@ def matched_channels(downsample: str, # one of `operators()`
     "Channel counts that meet the budget of the max-pooling network."
     target = budget('maxpool', arch, image_size, scaled(arch, width), control)
     def cost(channels): return budget(downsample, arch, image_size, channels, control)
-    def off(channels): return abs(cost(channels)/target - 1)
     low, high = bisected(downsample, arch, image_size, width, control, target)
-    near = sorted([scaled(arch, width), low, high], key=off)
-    for mixed in (False, True, False):
-        if off(near[0]) < .003:
-            return near[0]
-        starts = mixtures(low, high) if mixed else near[:20]
-        found = [channels for start in starts for channels in nudged(cost, target, start)]
-        near = sorted({*near, *found}, key=off)
-    if off(near[0]) > .01:
+    channels = closest_channels(cost, target, scaled(arch, width), low, high)
+    off = abs(cost(channels)/target - 1)
+    if off > .01:
         raise ValueError(f'{arch} with {downsample} cannot meet the {control} budget at width {width} '
-                         f'({off(near[0]):.1%} off). Use a larger width.')
-    return near[0]
+                         f'({off:.1%} off). Use a larger width.')
+    return channels
 
 # %% ../../nbs/networks/02_cost.ipynb #fa15f87e
 def budget_table(sizes: tuple=(64, 128, 224, 320), # pixels on each side

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['planned_names', 'study_names', 'missing_text', 'old_benchmark', 'timed_before', 'ensure_benchmark', 'save_report',
-           'summary_text', 'write_part', 'overview_table', 'overview', 'write_report']
+           'summary_text', 'write_part', 'overview_table', 'write_overview', 'write_report']
 
 # %% ../../nbs/reports/05_report.ipynb #eb65b3f5
 from pathlib import Path
@@ -177,9 +177,9 @@ def overview_table(whole: list[tuple[dict, Results, Path]], # setting, results a
     return pd.concat(tables)[[*whole[0][0], 'variant', 'mean', 'low', 'high', 'n']]
 
 # %% ../../nbs/reports/05_report.ipynb #aaa19b04
-def overview(whole: list[tuple[dict, Results, Path]], # setting, results and folder of each part
-             out: Path, # folder to fill
-            ) -> str: # for the terminal
+def write_overview(whole: list[tuple[dict, Results, Path]], # setting, results and folder of each part
+                   out: Path, # folder to fill
+                  ) -> str: # for the terminal
     "Test AUC over the parts of a study: a table and a figure."
     table, settings = overview_table(whole), list(whole[0][0])
     write_table(out/'overview.csv', table)
@@ -208,7 +208,7 @@ def write_report(runs: Path|None=None, # folder of run folders; default: runs in
         folder = out/folder_name(setting)
         whole.append((setting, write_part(runs, folder, setting, part, missing, repeats, experiment), folder))
     if len(whole) > 1:
-        print(overview(whole, out))
+        print(write_overview(whole, out))
     if missing:
         print(f'\n{missing_text(missing)}')
     return int(bool(missing))

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from ..common.pages import clean_notebook, executed, notebook_page
 from ..core import home, sha256_file, shown
 from downscalexr.runs.described import (
+    UPLOADED,  # noqa: F401 - imported from here by others
     Described,
     Point,
     configuration,

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['MIB_PER_PIXEL', 'DASK_SETTINGS', 'LOOPBACK', 'WORKER_OPTIONS', 'OPEN_CLUSTER', 'job_gib', 'n_workers', 'check_memory',
            'WorkerSetup', 'log_to_file', 'worker_options', 'gpu_count', 'worker_spec', 'close_web_server',
-           'check_dashboard', 'scheduler_spec', 'local_cluster', 'certificate_files', 'cluster_security',
-           'checked_address', 'SchedulerLost', 'connect', 'network_interface', 'job_script_prologue', 'slurm_options',
-           'key_folder', 'slurm_class', 'slurm_cluster', 'listeners']
+           'check_dashboard', 'scheduler_spec', 'prepare_cluster', 'local_cluster', 'certificate_files',
+           'cluster_security', 'checked_address', 'SchedulerLost', 'connect_scheduler', 'network_interface',
+           'job_script_prologue', 'slurm_options', 'key_folder', 'slurm_class', 'slurm_cluster', 'listeners']
 
 # %% ../../nbs/sweeps/08_clusters.ipynb #395f3283
 import importlib.util
@@ -152,6 +152,16 @@ def scheduler_spec(dashboard: bool, # whether its web page is asked for
     web = dict(dashboard=dashboard, dashboard_address=f'{LOOPBACK}:0')
     return dict(cls=Scheduler, options=more | web | dict(host=LOOPBACK, port=0))
 
+# %% ../../nbs/sweeps/08_clusters.ipynb #8edcab69
+def prepare_cluster(cluster, # one that has just started
+                    dashboard: bool, # whether its web page is asked for
+                   ):
+    "Close the web server that nobody asked for, and set up the workers."
+    if not dashboard:
+        cluster.sync(close_web_server, cluster.scheduler)
+    with Client(cluster, set_as_default=False) as client:
+        client.register_plugin(WorkerSetup(str(home()/'runs'/'study.log')))
+
 # %% ../../nbs/sweeps/08_clusters.ipynb #8800bacc
 @contextmanager
 def local_cluster(jobs: list[dict], # from `grid.make_jobs`
@@ -169,10 +179,7 @@ def local_cluster(jobs: list[dict], # from `grid.make_jobs`
         spec = worker_spec(jobs, workers, gpus, **own, local_directory=str(folder))
         scheduler = scheduler_spec(dashboard, **own)
         with SpecCluster(workers=spec, scheduler=scheduler, security=own['security']) as cluster:
-            if not dashboard:
-                cluster.sync(close_web_server, cluster.scheduler)
-            with Client(cluster, set_as_default=False) as client:
-                client.register_plugin(WorkerSetup(str(home()/'runs'/'study.log')))
+            prepare_cluster(cluster, dashboard)
             yield cluster
 
 # %% ../../nbs/sweeps/08_clusters.ipynb #e818fd36
@@ -234,10 +241,10 @@ class SchedulerLost(ConnectionError):
     "The scheduler does not answer any more."
 
 @contextmanager
-def connect(address: str, # of a scheduler
-            security: Security|None=None, # from `cluster_security`
-            seconds: float=20, # to wait for an answer
-           ): # yields a client
+def connect_scheduler(address: str, # of a scheduler
+                      security: Security|None=None, # from `cluster_security`
+                      seconds: float=20, # to wait for an answer
+                     ): # yields a client
     "A client of a cluster that exists."
     address = checked_address(address, security)
     try:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DAMAGES', 'TROUBLE', 'STRANGER', 'phantom_jobs', 'empty_jobs', 'fake_result', 'printed', 'turn_into_folder',
-           'trouble_job', 'certificate', 'knock']
+           'trouble_job', 'certificate', 'ask_as_stranger']
 
 # %% ../../nbs/sweeps/12_testing.ipynb #279e5b91
 import pickle
@@ -121,9 +121,9 @@ for address in addresses:
 """
 
 # %% ../../nbs/sweeps/12_testing.ipynb #63dbfeb3
-def knock(client, # distributed.Client of a cluster with one worker
-          security, # of the cluster
-         ) -> tuple[list[str], str]: # (answers; standard error)
+def ask_as_stranger(client, # distributed.Client of a cluster with one worker
+                    security, # of the cluster
+                   ) -> tuple[list[str], str]: # (answers; standard error)
     "What another user gets: with the right certificate from the scheduler; with another and with none from all three."
     [(worker, info)] = client.scheduler_info()['workers'].items()
     secret = pickle.dumps((security, [client.scheduler.address, worker, info['nanny']]))

@@ -27,8 +27,8 @@ from .data import Splits, load_splits, take
 from .kernels.build import use_kernels, with_kernels
 from .models import build_model
 from .runs.checkpoint import Stopped, stoppable, tell
-from .runs.checks import check_config, given_parameters  # noqa: F401 - others import these from here, too
-from .runs.config import NUMERICS, TrainConfig  # noqa: F401
+from .runs.checks import check_config, given_parameters  # noqa: F401
+from .runs.config import TrainConfig
 from downscalexr.runs.filing import (
     describe_environment,
     describe_run,

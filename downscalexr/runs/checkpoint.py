@@ -36,6 +36,7 @@ def rng_state() -> dict: # tensors and plain Python
     of_numpy = [name, torch.from_numpy(keys.astype(np.int64)), int(position), int(has_gauss), float(gauss)]
     return dict(torch=torch.get_rng_state(), cuda=cuda, numpy=of_numpy, python=[version, list(words), spare])
 
+# %% ../../nbs/runs/03_checkpoint.ipynb #4c27a7db
 def set_rng_state(state: dict, # from `rng_state`
                  ):
     "Put every global random number generator back."
@@ -87,6 +88,7 @@ def put_checkpoint(path: Path, # of the file
             file.unlink(missing_ok=True)
     return path
 
+# %% ../../nbs/runs/03_checkpoint.ipynb #c77b8993
 def write_checkpoint(folder: Path, # of the checkpoints
                      state: dict, # as `packed` takes it
                     ) -> Path: # the file written
@@ -198,6 +200,7 @@ def orphan_waits(came: list, # of signals; SIGTERM is added when the parent proc
 class Stopped(SystemExit):
     "A run that was asked to stop; its code is 128 + the signal's number."
 
+# %% ../../nbs/runs/03_checkpoint.ipynb #da92e4b5
 @contextlib.contextmanager
 def stoppable(): # gives a function that says which signal came; 0: none
     "Let SIGTERM, Ctrl-C and the death of papermill wait for the end of a step; a second signal does not wait."

@@ -29,7 +29,7 @@ REMEDY = 'Run the same job again: it sets the file aside and writes it anew.'
 
 def read_part(folder: str|Path, # of a run
               name: str, # one of `PARTS`
-             ) -> dict|None: # its content; None where there is none
+             ) -> dict|None: # None where there is none
     "Read one of a run's JSON files; a damaged one is named."
     path = Path(folder)/name
     if not os.path.lexists(path):
@@ -48,6 +48,7 @@ def read_config(folder: str|Path, # of a run
     "What a run was asked for."
     return read_part(folder, 'config.json')
 
+# %% ../../nbs/runs/05_runfiles.ipynb #ab15eb90
 def read_status(folder: str|Path, # of a run
                ) -> dict: # status and more; empty where nobody can tell
     "How a run is, by its own last words; a damaged file says nothing."
@@ -56,6 +57,7 @@ def read_status(folder: str|Path, # of a run
     except Damaged:
         return {}
 
+# %% ../../nbs/runs/05_runfiles.ipynb #27d9d450
 def folder_key(folder: str|Path, # of a run
               ) -> str: # 64 hexadecimal digits; '' where no file says it
     "The key of the run that a folder holds."
@@ -150,6 +152,7 @@ def result_fault(folder: str|Path, # of a run
             return folder/name, wrong
     return None, ''
 
+# %% ../../nbs/runs/05_runfiles.ipynb #82de416c
 def unfinished(folder: str|Path, # of a run
                key: str|None=None, # of the run it must be
                digests: bool=False, # read the files, not their sizes alone
@@ -166,6 +169,7 @@ def is_finished(folder: str|Path, # of a run
     "Is the run done?"
     return not result_fault(folder, key, digests)[1]
 
+# %% ../../nbs/runs/05_runfiles.ipynb #1c39313c
 def finished_result(folder: str|Path, # of a run
                     key: str|None=None, # of the run it must be
                     digests: bool=False, # read the files, not their sizes alone
@@ -198,6 +202,7 @@ def put_aside(path: Path, # exists
     "Set a bad file aside."
     return f'{shown(path)} {what}; set aside as {set_aside(path).name} and made anew.'
 
+# %% ../../nbs/runs/05_runfiles.ipynb #c4dd79aa
 def part_faults(folder: str|Path, # of a run
                ) -> list[tuple[Path, str]]: # (file, what is wrong with it); the result is judged by `result_fault`
     "What is damaged of a run beside its result."

@@ -69,15 +69,15 @@ def hide_assigned(text: str, # anything
     return _in_mapping.sub(r"\1'***'", _in_options.sub(r'\1***', text))
 
 # %% ../../nbs/common/05_console.ipynb #6f20aa92
-_in_address = re.compile(r"""(\b[a-z][a-z0-9+.\-]{0,30}:)?//[^\s'"<>/@:]{0,256}(?::[^\s'"<>]{0,256})?@""",
-                         re.IGNORECASE)
+_in_address = re.compile(r"""((?:\b[a-z][a-z0-9+.\-]{0,30}:)?/|\b[a-z][a-z0-9+.\-]{0,30}:)""" # a path has one slash
+                         r"""/[^\s'"<>/@:]{0,256}(?::[^\s'"<>]{0,256})?@""", re.IGNORECASE)
 _in_header = re.compile(r'(authorization\W{1,4}(?:basic|bearer|token)?\s*|\bbearer\s+'
                         r'|\b(?-i:Basic\s+(?=\S*[A-Z0-9=])))[\w+/=.~-]{6,}', re.IGNORECASE)
 
 def redact(text: str, # anything that is to be shown or filed
           ) -> str: # the same, with *** for secrets
     "Text without user names and passwords in addresses, tokens, and the secrets of the environment."
-    text = _in_address.sub(lambda m: f'{m[1] or ""}//***@', str(text))
+    text = _in_address.sub(r'\1/***@', str(text))
     return hide_known(_in_header.sub(r'\1***', hide_assigned(text)))
 
 # %% ../../nbs/common/05_console.ipynb #0a0a3848

@@ -314,7 +314,7 @@ def make_job(cfg: TrainConfig, # of a run
     "What a worker gets of one run."
     key = job_key(cfg, fingerprint)
     config = replace(cfg, plugins=whole_paths(cfg.plugins), patients=whole_table(cfg.patients))
-    return dict(name=run_folder(cfg, fingerprint).name, key=key, config=asdict(config), fingerprint=fingerprint,
+    return dict(name=run_folder(cfg, fingerprint, key).name, key=key, config=asdict(config), fingerprint=fingerprint,
                 numerics=NUMERICS, code=code)
 
 def make_jobs(todo: list[TrainConfig], # the runs

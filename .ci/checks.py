@@ -376,7 +376,7 @@ def stopped_state(name: str) -> dict:
 @beside
 def papermill_stopped():
     "papermill and train: SIGTERM and Ctrl-C leave a checkpoint; the same command ends with the bits of a whole run"
-    options = dict(image_size=32, epochs=40, patience=40, source='phantom:120', num_threads=1)
+    options = dict(image_size=32, epochs=160, patience=160, source='phantom:120', num_threads=1)
     given = [word for k, v in options.items() for word in ('-p', k, str(v))]
     typed = [word for k, v in options.items() for word in (f'--{k.replace("_", "-")}', str(v))]
     papermill(*given, name='alone')
@@ -386,7 +386,8 @@ def papermill_stopped():
         words = [BIN/'papermill', 'nbs/03_train.ipynb', SCRATCH/f'{name}.ipynb', *given, '--no-progress-bar']
         got, _ = signalled(words, name, number)
         need(got == code, f'exit code {got} after {number.name}')
-        need(stopped_state(name)['status'] == 'stopped' and 2 <= len(history(name)) < 40, f'{number.name}: not stopped')
+        need(stopped_state(name)['status'] == 'stopped', f'{number.name}: not stopped')
+        need(2 <= len(history(name)) < 160, f'{number.name}: {len(history(name))} epochs')
         said = (SCRATCH/f'{name}.log').read_text() # the Jupyter kernel may write it after papermill has ended
         need('papermill nbs/03_train.ipynb' in said or number == signal.SIGINT, 'the command that resumes was not said')
         papermill(*given, name=name)

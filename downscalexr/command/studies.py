@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['study_app', 'STUDY_NAME', 'ENGINE', 'CERTIFICATES', 'SLURM', 'GRID', 'RUNS', 'StudyGroup', 'engine',
-           'while_importing', 'records_folder', 'driver_note', 'latest_study', 'running_drivers']
+           'while_importing', 'driver_note', 'latest_study', 'running_drivers']
 
 # %% ../../nbs/command/03_studies.ipynb #467d9b62
 import os
@@ -31,6 +31,7 @@ from downscalexr.command.options import (
     some_text,
     takes,
 )
+from ..common.folders import runs_folder, studies_folder
 
 # %% ../../nbs/command/03_studies.ipynb #5ad12cff
 class StudyGroup(TyperGroup):
@@ -84,11 +85,6 @@ def while_importing(options: dict, # from `engine`
     return run_template()
 
 # %% ../../nbs/command/03_studies.ipynb #57ce66c1
-def records_folder() -> Path:
-    "Where studies are recorded."
-    from downscalexr.core import home
-    return home()/'runs'/'studies'
-
 @contextmanager
 def driver_note(name: str, # of a study; anything else leaves no note
                ):
@@ -99,7 +95,7 @@ def driver_note(name: str, # of a study; anything else leaves no note
     if not re.fullmatch(r'\w[\w.-]*', name):
         yield
         return
-    note = records_folder()/f'.{name}.{platform.node()}.{os.getpid()}.driver'
+    note = studies_folder()/f'.{name}.{platform.node()}.{os.getpid()}.driver'
     write_json(note, dict(pid=os.getpid(), host=platform.node(), began=psutil.Process().create_time()))
     try:
         yield
@@ -110,7 +106,7 @@ def latest_study() -> str: # its name; '' where there is none
     "The study that was run last."
     from downscalexr.core import Damaged, read_json
     try:
-        return str(read_json(records_folder().parent/'study.json', ('study',))['study'])
+        return str(read_json(runs_folder()/'study.json', ('study',))['study'])
     except (OSError, Damaged):
         return ''
 
@@ -186,7 +182,7 @@ def running_drivers(name: str, # of a study
 
     from downscalexr.core import read_json
     here, elsewhere = [], []
-    for note in records_folder().glob(f'.{name}.*.driver'):
+    for note in studies_folder().glob(f'.{name}.*.driver'):
         d = read_json(note, ('pid', 'host', 'began'))
         if d['host'] != platform.node():
             elsewhere.append(d['host'])

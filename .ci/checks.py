@@ -376,7 +376,7 @@ def stopped_state(name: str) -> dict:
 @beside
 def papermill_stopped():
     "papermill and train: SIGTERM and Ctrl-C leave a checkpoint; the same command ends with the bits of a whole run"
-    options = dict(image_size=32, epochs=160, patience=160, source='phantom:120', num_threads=1)
+    options = dict(image_size=32, epochs=40, patience=40, source='phantom:120', num_threads=1)
     given = [word for k, v in options.items() for word in ('-p', k, str(v))]
     typed = [word for k, v in options.items() for word in (f'--{k.replace("_", "-")}', str(v))]
     papermill(*given, name='alone')
@@ -384,10 +384,10 @@ def papermill_stopped():
     for number, code in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 1)): # papermill's own exit codes
         name = f'stopped-{number.name}'
         words = [BIN/'papermill', 'nbs/03_train.ipynb', SCRATCH/f'{name}.ipynb', *given, '--no-progress-bar']
-        got, _ = signalled(words, name, number)
-        need(got == code, f'exit code {got} after {number.name}')
+        got, said = signalled(words, name, number)
+        need(got == code, f'exit code {got} after {number.name}, {len(history(name))} epochs:\n{said[-1500:]}')
         need(stopped_state(name)['status'] == 'stopped', f'{number.name}: not stopped')
-        need(2 <= len(history(name)) < 160, f'{number.name}: {len(history(name))} epochs')
+        need(2 <= len(history(name)) < 40, f'{number.name}: {len(history(name))} epochs')
         said = (SCRATCH/f'{name}.log').read_text() # the Jupyter kernel may write it after papermill has ended
         need('papermill nbs/03_train.ipynb' in said or number == signal.SIGINT, 'the command that resumes was not said')
         papermill(*given, name=name)
@@ -625,6 +625,7 @@ def main() -> int:
         sys.exit(f'no check is called {", ".join(unknown)}; there are {", ".join(names)}')
     chosen = [f for f in CHECKS if not sys.argv[1:] or f.__name__ in sys.argv[1:]]
     failed = 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `command &` hands on an ignored Ctrl-C
     try:
         for passed, said in outcomes(chosen):
             print(said, flush=True)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
 
+from ..common.dispatch import fast_scoring
 from ..core import derive_seed
 from ..data import take
 from .recipe import Recipe, TaskData, check_recipe, rates_of, run_key
@@ -269,7 +270,8 @@ def score(self: DeviceRun,
     "Logits of one stack."
     images = self.pool.stack(self.data, name)
     at_once = max(16, 2**22//self.r.image_size**2)
-    parts = [self.model(prepared(x.float()/255, self.r.standardise)) for x in images.split(at_once)]
+    with fast_scoring():
+        parts = [self.model(prepared(x.float()/255, self.r.standardise)) for x in images.split(at_once)]
     return torch.cat(parts).view(len(self.data.stacks[name]), -1)
 
 # %% ../../nbs/evidence/04_device.ipynb #cc916bb6

@@ -94,6 +94,11 @@ def planned_studies(r: Recipe, # the recipe chosen
     out['original'] = seed_grid(r, ORIGINAL, 10, **lenet) + seed_grid(r, ORIGINAL, 10, **lenet, **today)
     out['datashare'] = [q for share in (.05, .1, .25, .5) for q in seed_grid(r, some, 5, train_fraction=share)]
     out['virus'] = seed_grid(r, some, 5, task='virus')
+    out['datashare_original'] = [q for share in (.05, .1, .25, .5)
+                                 for q in seed_grid(r, ORIGINAL, 5, train_fraction=share, **lenet, **today)]
+    out['resolution_lenet'] = [q for size in (28, 64, 224)
+                               for q in seed_grid(r, some[:4], 5, **lenet | dict(image_size=size))]
+    out['resolution_lenet'] += seed_grid(r, some[3:4], 5, **lenet) # the others at 128 px are in `original`
     out['resolution'] = [q for size in (128, 28) for q in seed_grid(r, some[:4], 5, image_size=size)]
     return out
 

@@ -86,7 +86,7 @@ def existing_path(text: str, # what the user said
         path = Path(text).expanduser()
         there = path.exists()
     except (OSError, ValueError, RuntimeError) as e:
-        cause = getattr(e, 'strerror', None) or e
+        cause = getattr(e, 'strerror', None) or str(e).rstrip('.')
         raise FileNotFoundError(f'{printable(utf8_text(text))[:200]}{said_by} cannot be looked at: {cause}.') from None
     if not there:
         place = printable(utf8_text(str(path.absolute())))

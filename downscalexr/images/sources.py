@@ -80,7 +80,7 @@ SOURCE_WORDS = ('auto, phantom, phantom:<patients>, kaggle, medmnist, medmnist:<
 def existing_path(text: str, # what the user said
                   said_by: str, # where, for errors
                   names: tuple, # of the class folders
-                 ) -> Path: # absolute; something is there
+                 ) -> Path: # absolute, exists
     "The file or folder a text means."
     try:
         path = Path(text).expanduser()

@@ -396,6 +396,7 @@ def papermill_stopped():
         name = f'train-{number.name}'
         got, said = signalled([BIN/'downscalexr', 'train', *typed], name, number)
         need(got == code and 'Traceback' not in said, f'exit code {got} after {number.name}:\n{said[-1500:]}')
+        need('\ndownscalexr train maxpool --image-size 32 ' in said, f'how to resume was not said:\n{said[-1500:]}')
         downscalexr('train', *typed, home=SCRATCH/name)
         need(predictions(name) == want, f'{number.name}: other predictions')
 

@@ -225,7 +225,7 @@ def read(self: Stream,
         ) -> bytes: # fewer at the end
     "The next bytes."
     if not 0 <= n <= MAX_PIECE:
-        raise TooMuch(f'an entry has a header of {n:,} bytes')
+        raise TooMuch(f'an entry has a header of {n:,} bytes. Make the archive anew')
     while self.at + n > self.start + len(self.buffer) and self.fetch_piece():
         pass
     got = self.buffer[self.at - self.start:self.at - self.start + n]

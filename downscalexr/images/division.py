@@ -49,7 +49,7 @@ def draw_share(table: pd.DataFrame, # columns label, patient
     try:
         _, drawn = next(folds.split(table, table.label, table.patient))
     except ValueError as e:
-        raise ValueError(f'Too few patients for a {purpose} share of {fraction}: {e}.') from None
+        raise ValueError(f'Too few patients for a {purpose} share of {fraction}: {str(e).rstrip(".")}.') from None
     return table.index[drawn]
 
 # %% ../../nbs/images/21_division.ipynb #8b66c42e

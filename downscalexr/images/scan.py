@@ -71,7 +71,7 @@ def hash_files(root: Path, # the folder the paths are relative to
 _scan_columns = dict(width='Int64', height='Int64', mean=float, contrast=float, sharpness=float,
                      notes=str, reason=str, detail=str, phash=str)
 
-def keep_scan(rows: list[dict], # as `read_films` gives them
+def keep_scan(rows: list[dict], # as `read_radiographs` gives them
               hashes: list[str], # SHA-256 of each
               out: Path, # folder for scan.csv and pairs.csv
              ):

@@ -80,13 +80,13 @@ SOURCE_WORDS = ('auto, phantom, phantom:<patients>, kaggle, medmnist, medmnist:<
 def existing_path(text: str, # what the user said
                   said_by: str, # where, for errors
                   names: tuple, # of the class folders
-                 ) -> Path: # absolute; something is there
+                 ) -> Path: # absolute, exists
     "The file or folder a text means."
     try:
         path = Path(text).expanduser()
         there = path.exists()
     except (OSError, ValueError, RuntimeError) as e:
-        cause = getattr(e, 'strerror', None) or e
+        cause = getattr(e, 'strerror', None) or str(e).rstrip('.')
         raise FileNotFoundError(f'{printable(utf8_text(text))[:200]}{said_by} cannot be looked at: {cause}.') from None
     if not there:
         place = printable(utf8_text(str(path.absolute())))

@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['CONTROLS', 'n_parameters', 'size_mib', 'layer_operations', 'units', 'trace_layers', 'macs', 'layer_table', 'scaled',
-           'budget', 'bisected', 'nudged', 'mixtures', 'closest_channels', 'matched_channels', 'budget_table',
-           'check_training_times']
+           'budget', 'bisected', 'nudged', 'mixtures', 'closest_channels', 'matched_channels', 'budget_table']
 
 # %% ../../nbs/networks/02_cost.ipynb #4f7d798b
 import itertools
@@ -202,13 +201,3 @@ def budget_table(sizes: tuple=(64, 128, 224, 320), # pixels on each side
         rows.append(dict(arch=arch, image_size=size, control=control or 'none', downsample=name,
                          channels='-'.join(map(str, channels)), **budgets))
     return pd.DataFrame(rows)
-
-# %% ../../nbs/networks/02_cost.ipynb #c7ba775a
-def check_training_times(downsamples, # operators whose training times are to be compared
-                         kernels, # of each: whether C kernels were on
-                        ):
-    "Refuse to compare training times of different operators with C kernels on."
-    names = sorted(set(downsamples))
-    if len(names) > 1 and any(kernels):
-        raise ValueError(f'Training times of {", ".join(names)} cannot be compared with C kernels on: only some '
-                         'operators have one. Train with kernels=False, or compare inference.')

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SIZES', 'PENALTIES', 'TEXTURES', 'CHOICES_AGAINST', 'thumbnails', 'linear_model', 'chosen_model', 'parted',
            'baseline_splits', 'texture_parts', 'fit_baseline', 'file_baselines', 'metric_part', 'patient_interval',
-           'majority', 'score_rows', 'word_of', 'beats', 'false_words', 'runs_against', 'file_scores', 'texture_table']
+           'majority', 'score_rows', 'word_of', 'beats', 'false_words', 'runs_against', 'file_scores', 'texture_table',
+           'plot_textures']
 
 # %% ../../nbs/evidence/16_baselines.ipynb #7c4e3d84
 from hashlib import sha256
@@ -13,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..core import cpu_name, derive_seed, environment, git_commit, read_json, write_json
+from ..core import cpu_name, derive_seed, environment, git_commit, looks, read_json, write_json
 from ..data import Split, Splits
 from .panel import HARD, array_digest, hard_split
 from .primary import DRAWS_OF_PATIENTS, compare, patient_weights, resampled, wins
@@ -304,3 +306,23 @@ def texture_table(scores: pd.DataFrame, # rows of `baselines.json`
         rows.append(dict(frequency=r.frequency, downsample=r.downsample, auroc=r.auroc, low=r.low, high=r.high,
                          baseline=b.auroc, baseline_low=b.auroc_low, baseline_high=b.auroc_high, verdict=word))
     return pd.DataFrame(rows)
+
+# %% ../../nbs/evidence/16_baselines.ipynb #f3e7ec7d
+def plot_textures(table: pd.DataFrame, # of `texture_table`
+                  scores: pd.DataFrame, # rows of `baselines.json`
+                 ) -> Figure: # one panel
+    "AUROC against frequency of networks and linear models, with 95 % intervals."
+    fig = Figure(figsize=(7, 3.4), layout='constrained')
+    ax = fig.subplots()
+    for d, g in table.groupby('downsample', sort=False):
+        ax.errorbar(g.frequency, g.auroc, yerr=[g.auroc - g.low, g.high - g.auroc], color=looks[d].color,
+                    marker=looks[d].marker, ms=5, lw=1.2, label=looks[d].label)
+    for size, dash in zip(SIZES, (':', '--')):
+        g = scores[scores.task.str.startswith('texture') & (scores['size'] == size)]
+        frequency = g.task.str.split().str[1].astype(float)
+        ax.errorbar(frequency, g.auroc, yerr=[g.auroc - g.auroc_low, g.auroc_high - g.auroc], color='0.4', ls=dash,
+                    marker='.', lw=1.2, label=f'linear, {size} px')
+    ax.set_xlabel('spatial frequency of the texture, cycles per mm', fontsize=9)
+    ax.set_ylabel('AUROC', fontsize=9)
+    ax.legend(fontsize=8, frameon=False)
+    return fig

@@ -158,16 +158,18 @@ def metric_part(metric: str, # 'auroc' or 'accuracy'
         raise ValueError('The AUC of images of one class is undefined.')
     return wins(labels, logits) if metric == 'auroc' else ((logits >= 0) == (labels == 1)).astype(np.float32)
 
-# %% ../../nbs/evidence/16_baselines.ipynb #c6e920cc
+# %% ../../nbs/evidence/16_baselines.ipynb #a5691e73
 def patient_interval(metric: str, # 'auroc' or 'accuracy'
                      labels: np.ndarray, # (N,), 0 or 1
                      logits: np.ndarray, # (N,)
                      patients: np.ndarray, # (N,) names
                      draws: int=DRAWS_OF_PATIENTS, # resamples
+                     weights: np.ndarray|None=None, # (draws, N) of `patient_weights`; default: drawn here
                     ) -> tuple[float, float, float]: # value, low, high
     "A metric of one model with its percentile interval over patients."
     part = metric_part(metric, labels, logits)
-    drawn = resampled(metric, part, patient_weights(patients, draws), labels)
+    weights = patient_weights(patients, draws) if weights is None else weights
+    drawn = resampled(metric, part, weights, labels)
     return float(part.mean(dtype=float)), *(float(v) for v in np.nanquantile(drawn, [.025, .975]))
 
 # %% ../../nbs/evidence/16_baselines.ipynb #b4453a61
@@ -178,7 +180,7 @@ def majority(ones: int, n_train: int, # training images of class 1, and all
     called = int(2*ones >= n_train)
     return dict(called=called, accuracy=float((labels == called).mean()), auroc='undefined: all scores are equal')
 
-# %% ../../nbs/evidence/16_baselines.ipynb #dff7b129
+# %% ../../nbs/evidence/16_baselines.ipynb #798a6704
 def score_rows(study: Path, # of `file_baselines`
                logits: dict, # of `read_logits`
                draws: int=DRAWS_OF_PATIENTS, # resamples
@@ -189,10 +191,11 @@ def score_rows(study: Path, # of `file_baselines`
         for part, z in logits.get(run['key'], {}).items():
             g = cases[cases.part == f'{part} {run["task"]}']
             labels, who = g.label.to_numpy(), g.patient.to_numpy()
+            weights = patient_weights(who, draws)
             row = dict(task=run['task'], part=part, size=run['size'], n=len(g), patients=int(g.patient.nunique()),
                        ones=int(labels.sum()), penalty=run['penalty'], n_train=run['n_train'])
             for metric in ('auroc', 'accuracy'):
-                found = patient_interval(metric, labels, z[0].astype(float), who, draws)
+                found = patient_interval(metric, labels, z[0].astype(float), who, weights=weights)
                 row |= dict(zip((metric, f'{metric}_low', f'{metric}_high'), found))
             rows.append(row | dict(majority=majority(run['ones'], run['n_train'], labels)['accuracy']))
     return rows
@@ -207,13 +210,14 @@ def word_of(low: float, high: float, # 95 % interval of result less baseline
         return 'beats the baseline'
     return 'below the baseline' if high < 0 else 'not told apart from the baseline'
 
-# %% ../../nbs/evidence/16_baselines.ipynb #e61ee490
+# %% ../../nbs/evidence/16_baselines.ipynb #0bc01e5d
 def beats(labels: np.ndarray, # (N,), 0 or 1
           runs: np.ndarray, # (R, N) logits of the runs of one variant
           baseline: np.ndarray, # (N,) its logits
           patients: np.ndarray, # (N,) names
           metric: str='auroc', # or 'accuracy'
           draws: int=DRAWS_OF_PATIENTS, # resamples
+          weights: np.ndarray|None=None, # (draws, N) of `patient_weights`; default: drawn here
          ) -> dict: # n, mean, baseline, difference, low, high, covers, verdict
     "Whether runs are better than a baseline on the same images."
     runs = np.atleast_2d(runs)
@@ -223,7 +227,8 @@ def beats(labels: np.ndarray, # (N,), 0 or 1
     parts = [metric_part(metric, labels, z) for z in runs]
     value = metric_part(metric, labels, baseline)
     each = np.array([p.mean(dtype=float) for p in parts]) - value.mean(dtype=float)
-    drawn = resampled(metric, np.mean(parts, axis=0) - value, patient_weights(patients, draws), labels)
+    weights = patient_weights(patients, draws) if weights is None else weights
+    drawn = resampled(metric, np.mean(parts, axis=0) - value, weights, labels)
     values = each if len(each) > 1 else np.repeat(each, 2)
     c = compare(values, np.zeros(2), np.nanvar(drawn, ddof=1), len(set(patients)))
     covers = 'runs and patients' if len(each) > 1 else 'patients of one run'
@@ -247,7 +252,7 @@ def false_words(repeats: int=200, # made-up studies
         told += word != 'not told apart from the baseline'
     return told/repeats
 
-# %% ../../nbs/evidence/16_baselines.ipynb #79cc1471
+# %% ../../nbs/evidence/16_baselines.ipynb #2009e3c9
 def runs_against(study: Path, # folder of committed files
                  task: str, # one of `TASKS`
                  by: str='downsample', # column whose values are compared
@@ -264,11 +269,12 @@ def runs_against(study: Path, # folder of committed files
         raise ValueError(f'{study.name} and the baselines have not the same {part} images of {task} in one order.')
     table, models = (t[t.task == task] for t in map(stored_runs, (study, filed)))
     logits, linear, rows = read_logits(study, (part,)), read_logits(filed, (part,)), []
+    weights = patient_weights(test.patient, draws)
     for model in models.to_dict('records'):
         for variant, g in table.groupby(by, sort=False):
             runs = np.stack([logits[key][part][0] for key in g.key]).astype(float)
             found = beats(test.label.to_numpy(), runs, linear[model['key']][part][0].astype(float),
-                          test.patient.to_numpy(), draws=draws)
+                          test.patient.to_numpy(), weights=weights)
             rows.append(dict(study=study.name, task=task, part=part, variant=variant, size=model['size']) | found)
     return rows
 

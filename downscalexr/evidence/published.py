@@ -123,7 +123,7 @@ def our_rows(study: Path, # folder of committed files, its reading in the log
             rows.append(level_row(name, metric, each, drawn, test.patient.nunique()))
     return rows
 
-# %% ../../nbs/evidence/18_published.ipynb #7b171a63
+# %% ../../nbs/evidence/18_published.ipynb #e840d942
 def beaten_rows(study: Path, # folder of committed files, its reading in the log
                 names: list[str], # operators
                 draws: int=DRAWS_OF_PATIENTS, # resamples
@@ -138,11 +138,12 @@ def beaten_rows(study: Path, # folder of committed files, its reading in the log
     if test.file.tolist() != other.file.tolist():
         raise ValueError(f'The test images of {study.name} and of the baselines are not the same, or not in one order.')
     y, who, rows = test.label.to_numpy(), test.patient.to_numpy(), []
+    weights = patient_weights(who, draws)
     for model in filed[filed.task == 'pneumonia'].itertuples():
         for name in names:
             runs = np.stack([logits[key]['test'][0] for key in table.key[table.downsample == name]]).astype(float)
             for metric in ('auroc', 'accuracy'):
-                found = beats(y, runs, linear[model.key]['test'][0].astype(float), who, metric, draws)
+                found = beats(y, runs, linear[model.key]['test'][0].astype(float), who, metric, weights=weights)
                 rows.append(dict(operator=name, size=int(filed['size'][model.Index]), metric=metric) | found)
     return rows
 

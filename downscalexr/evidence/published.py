@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SOURCES', 'published_results', 'hanley_mcneil', 'auc_interval', 'accuracy_interval', 'widened', 'with_intervals',
-           'accuracy_parts', 'our_rows', 'beaten_rows', 'file_ours', 'our_results', 'shown_results',
-           'against_published', 'plot_published']
+           'accuracy_parts', 'our_rows', 'shared_test', 'beaten_rows', 'file_ours', 'operator_result', 'our_results',
+           'shown_results', 'against_published', 'draw_results', 'plot_published']
 
 # %% ../../nbs/evidence/18_published.ipynb #77c48efd
 from pathlib import Path
@@ -123,28 +123,35 @@ def our_rows(study: Path, # folder of committed files, its reading in the log
             rows.append(level_row(name, metric, each, drawn, test.patient.nunique()))
     return rows
 
-# %% ../../nbs/evidence/18_published.ipynb #e840d942
+# %% ../../nbs/evidence/18_published.ipynb #bc0328ea
+def shared_test(study: Path, # folder of committed files
+                filed: Path, # folder of the baselines
+               ) -> pd.DataFrame: # the test images, in the order of both
+    "The test images that a study and the baselines share."
+    cases, same = (read_cases(f) for f in (study, filed))
+    test, other = cases[cases.part == 'test'], same[same.part == 'test pneumonia']
+    if not len(test) or test.file.tolist() != other.file.tolist():
+        raise ValueError(f'The test images of {study.name} and of the baselines are not the same, or not in one order.')
+    return test
+
+# %% ../../nbs/evidence/18_published.ipynb #2e2bcc4f
 def beaten_rows(study: Path, # folder of committed files, its reading in the log
                 names: list[str], # operators
                 draws: int=DRAWS_OF_PATIENTS, # resamples
                ) -> list[dict]: # of `beats`, with operator, metric and the baseline's size
     "Each operator against the linear models on the test images."
-    folder, why = evidence('baselines'), 'beside published results'
-    filed, table = stored_runs(folder), stored_runs(study)
-    linear = read_logits(folder, ('val',), test=True, why=why, log=False)
-    logits = read_logits(study, ('val',), test=True, why=why, log=False)
-    cases, same = (read_cases(f) for f in (study, folder))
-    test, other = cases[cases.part == 'test'], same[same.part == 'test pneumonia']
-    if test.file.tolist() != other.file.tolist():
-        raise ValueError(f'The test images of {study.name} and of the baselines are not the same, or not in one order.')
+    folder, read = evidence('baselines'), dict(test=True, why='beside published results', log=False)
+    test, table = shared_test(study, folder), stored_runs(study)
+    linear, logits = read_logits(folder, ('val',), **read), read_logits(study, ('val',), **read)
     y, who, rows = test.label.to_numpy(), test.patient.to_numpy(), []
-    weights = patient_weights(who, draws)
-    for model in filed[filed.task == 'pneumonia'].itertuples():
+    weights, models = patient_weights(who, draws), stored_runs(folder).query('task == "pneumonia"')
+    for key, size in zip(models.key, models['size']):
+        baseline = linear[key]['test'][0].astype(float)
         for name in names:
-            runs = np.stack([logits[key]['test'][0] for key in table.key[table.downsample == name]]).astype(float)
+            runs = np.stack([logits[k]['test'][0] for k in table.key[table.downsample == name]]).astype(float)
             for metric in ('auroc', 'accuracy'):
-                found = beats(y, runs, linear[model.key]['test'][0].astype(float), who, metric, weights=weights)
-                rows.append(dict(operator=name, size=int(filed['size'][model.Index]), metric=metric) | found)
+                found = beats(y, runs, baseline, who, metric, weights=weights)
+                rows.append(dict(operator=name, size=size, metric=metric) | found)
     return rows
 
 # %% ../../nbs/evidence/18_published.ipynb #659b571e
@@ -155,24 +162,30 @@ def file_ours() -> Path: # the JSON file
                    beaten=beaten_rows(study, operators()), environment=environment())
     return write_json(evidence()/'published_ours.json', content)
 
-# %% ../../nbs/evidence/18_published.ipynb #d8d4f0da
+# %% ../../nbs/evidence/18_published.ipynb #04808764
+def operator_result(name: str, # operator
+                    by: pd.DataFrame, # rows of `our_rows`, by operator and metric
+                   ) -> dict: # columns of `with_intervals`, and operator
+    "A filed result of one operator in the form of the published ones."
+    row = dict(source='this study', model=looks[name].label, operator=name, pixels=64)
+    for column, metric in (('auc', 'auroc'), ('accuracy', 'accuracy')):
+        r = by.loc[(name, metric)]
+        row |= {'runs': int(r.n), column: r['mean'], f'{column}_sd': r.sd}
+        row |= {f'{column}_low': r.low, f'{column}_high': r.high}
+    return row
+
+# %% ../../nbs/evidence/18_published.ipynb #75dcf624
 def our_results(names: tuple=ORIGINAL, # operators
                ) -> pd.DataFrame: # columns of `with_intervals`, and operator
     "Filed results of operators and of the linear models, in the form of the published ones."
-    content = read_json(evidence()/'published_ours.json')
-    by = pd.DataFrame(content['rows']).set_index(['operator', 'metric'])
-    rows = []
-    for name in names:
-        auc, accuracy = by.loc[(name, 'auroc')], by.loc[(name, 'accuracy')]
-        rows.append(dict(source='this study', model=looks[name].label, operator=name, pixels=64, runs=auc.n,
-                         auc=auc['mean'], auc_low=auc.low, auc_high=auc.high, auc_sd=auc.sd, accuracy=accuracy['mean'],
-                         accuracy_low=accuracy.low, accuracy_high=accuracy.high, accuracy_sd=accuracy.sd))
+    by = pd.DataFrame(read_json(evidence()/'published_ours.json')['rows']).set_index(['operator', 'metric'])
+    rows = [operator_result(name, by) for name in names]
     linear = pd.DataFrame(read_json(evidence()/'baselines.json')['rows'])
-    for r in linear[(linear.task == 'pneumonia') & (linear.part == 'test')].itertuples():
-        rows.append(dict(source='baseline', model=f'linear, {r.size} px', operator='', pixels=r.size, runs=1,
-                         auc=r.auroc, auc_low=r.auroc_low, auc_high=r.auroc_high, accuracy=r.accuracy,
-                         accuracy_low=r.accuracy_low, accuracy_high=r.accuracy_high))
-    return pd.DataFrame(rows)
+    linear = linear[(linear.task == 'pneumonia') & (linear.part == 'test')]
+    linear = linear.rename(columns=lambda c: c.replace('auroc', 'auc')).assign(
+        source='baseline', model='linear, ' + linear['size'].astype(str) + ' px', operator='', runs=1,
+        pixels=linear['size'])
+    return pd.concat([pd.DataFrame(rows), linear], ignore_index=True)[[*rows[0]]]
 
 # %% ../../nbs/evidence/18_published.ipynb #53607dd5
 def shown_results(table: pd.DataFrame, # of `with_intervals` or `our_results`
@@ -203,26 +216,34 @@ def against_published(table: pd.DataFrame, # of `with_intervals`
         rows.append(row)
     return pd.DataFrame(rows)
 
-# %% ../../nbs/evidence/18_published.ipynb #7b877d3d
+# %% ../../nbs/evidence/18_published.ipynb #0ebb71fd
 SOURCES = {'MedMNIST v2': 's', 'MedMNIST+': 'D', 'Kermany': '^', 'LightPneumoNet': 'v', 'original study': 'X',
            'this study': 'o', 'baseline': 'P'} # source → marker
 
+def draw_results(ax, # axes of a figure
+                 rows: pd.DataFrame, # results with intervals, from bottom to top
+                 name: str, # 'auc' or 'accuracy'
+                ):
+    "Results of one metric with 95 % intervals; ours in the colours of their operators."
+    for i, r in enumerate(rows.to_dict('records')):
+        if np.isfinite(r[name]):
+            ours = r['source'] == 'this study'
+            color = looks[r['operator']].color if ours else '0.35'
+            ends = [[r[name] - r[f'{name}_low']], [r[f'{name}_high'] - r[name]]]
+            ax.errorbar(r[name], i, xerr=ends, fmt=SOURCES[r['source']], color=color, ms=5, lw=1.2,
+                        mfc=color if ours else 'white')
+    ax.set_xlabel(dict(auc='test AUC', accuracy='test accuracy, at .5 where known')[name], fontsize=9)
+    ax.grid(axis='x', color='0.9')
+
+# %% ../../nbs/evidence/18_published.ipynb #88064ec5
 def plot_published(table: pd.DataFrame, # published and ours, with intervals
                   ) -> Figure: # a panel for AUC, one for accuracy
     "Results with 95 % intervals, ordered by AUC; those without one at the bottom."
     rows = table.iloc[table.auc.fillna(0).to_numpy().argsort(kind='stable')].reset_index(drop=True)
     fig = Figure(figsize=(9, 1 + .25*len(rows)), layout='constrained')
-    axes = fig.subplots(1, 2, sharey=True)
-    for ax, name in zip(axes, ('auc', 'accuracy')):
-        for i, r in rows.iterrows():
-            if np.isfinite(r[name]):
-                color = looks[r.operator].color if r.source == 'this study' else '0.35'
-                ends = [[r[name] - r[f'{name}_low']], [r[f'{name}_high'] - r[name]]]
-                ax.errorbar(r[name], i, xerr=ends, fmt=SOURCES[r.source], color=color, ms=5, lw=1.2,
-                            mfc=color if r.source == 'this study' else 'white')
-        ax.set_xlabel(dict(auc='test AUC', accuracy='test accuracy, at .5 where known')[name], fontsize=9)
-        ax.grid(axis='x', color='0.9')
+    for ax, name in zip(fig.subplots(1, 2, sharey=True), ('auc', 'accuracy')):
+        draw_results(ax, rows, name)
     sizes = [f', {p:.0f} px' if np.isfinite(p) and s != 'baseline' else '' for p, s in zip(rows.pixels, rows.source)]
     labels = [f'{s}: {m}{size}' for s, m, size in zip(rows.source, rows.model, sizes)]
-    axes[0].set_yticks(range(len(rows)), labels, fontsize=8)
+    fig.axes[0].set_yticks(range(len(rows)), labels, fontsize=8)
     return fig

@@ -123,12 +123,13 @@ def fit_baseline(task: str, # name
                fingerprint=fingerprint, cpu=cpu_name(), git_commit=git_commit())
     return row, {k: z.astype(np.float32) for k, z in logits.items()}
 
-# %% ../../nbs/evidence/16_baselines.ipynb #dcd88119
+# %% ../../nbs/evidence/16_baselines.ipynb #60ec445c
 def file_baselines(splits: Splits, # at 64 px
                    tasks: tuple, # some of `TASKS`
                    frequencies: tuple=(), # some of `TEXTURES`
                    test: bool=False, # True: the test images are scored too, and not looked at
                    study: Path|None=None, # folder; default: study `baselines`
+                   sizes: tuple=SIZES, # of the thumbnails
                   ) -> int: # baselines filed
     "Fit all baselines and file rows and logits; whatever was filed before is kept."
     folder, runs, tables = study or evidence('baselines'), [], {}
@@ -137,7 +138,7 @@ def file_baselines(splits: Splits, # at 64 px
     for task, fingerprint, make in named:
         parts = make()
         tables |= {f'{k} {task}': p.table for k, p in parts[2].items()}
-        runs += [fit_baseline(task, parts, size, fingerprint) for size in SIZES]
+        runs += [fit_baseline(task, parts, size, fingerprint) for size in sizes]
     images = study_images(tables)
     if (folder/'index.json').exists():
         old = read_cases(folder)

@@ -15,7 +15,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import expit, logit
 from scipy.stats import norm
-from statsmodels.stats.proportion import proportion_confint
 
 from ..core import environment, looks, read_json, write_json
 from ..downsample import operators
@@ -63,8 +62,12 @@ def accuracy_interval(accuracy: float, # in [0, 1]
                       images: int, # that were called
                      ) -> tuple[float, float]: # low, high
     "Wilson's 95 % interval over images."
-    low, high = proportion_confint(accuracy*images, images, method='wilson')
-    return float(low), float(high)
+    if not 0 <= accuracy <= 1 or images < 1:
+        raise ValueError(f'A share in [0, 1] of at least one image, got {accuracy} of {images}.')
+    z2 = norm.ppf(.975)**2
+    centre = (accuracy*images + z2/2)/(images + z2)
+    half = np.sqrt(z2*(images*accuracy*(1 - accuracy) + z2/4))/(images + z2)
+    return float(centre - half), float(centre + half)
 
 # %% ../../nbs/evidence/18_published.ipynb #013b8fb4
 def widened(value: float, low: float, high: float, # a result and its interval over images

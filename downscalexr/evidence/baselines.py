@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SIZES', 'PENALTIES', 'TEXTURES', 'thumbnails', 'linear_model', 'chosen_model', 'parted', 'baseline_splits',
-           'texture_parts', 'fit_baseline', 'file_baselines', 'metric_part', 'patient_interval', 'majority', 'word_of',
-           'beats', 'false_words']
+           'texture_parts', 'fit_baseline', 'images_with', 'file_baselines', 'metric_part', 'patient_interval',
+           'majority', 'word_of', 'beats', 'false_words']
 
 # %% ../../nbs/evidence/16_baselines.ipynb #2102fb17
 from hashlib import sha256
@@ -123,6 +123,16 @@ def fit_baseline(task: str, # name
                fingerprint=fingerprint, cpu=cpu_name(), git_commit=git_commit())
     return row, {k: z.astype(np.float32) for k, z in logits.items()}
 
+# %% ../../nbs/evidence/16_baselines.ipynb #424660fe
+def images_with(folder: Path, # of committed files; it may be missing
+                images: pd.DataFrame, # of `study_images`
+               ) -> pd.DataFrame: # part, position, file, patient, subtype, label
+    "The images a study has, with those of other parts."
+    if not (folder/'index.json').exists():
+        return images
+    old = read_cases(folder)
+    return pd.concat([old[~old.part.isin(images.part)], images], ignore_index=True)
+
 # %% ../../nbs/evidence/16_baselines.ipynb #60ec445c
 def file_baselines(splits: Splits, # at 64 px
                    tasks: tuple, # some of `TASKS`
@@ -133,17 +143,13 @@ def file_baselines(splits: Splits, # at 64 px
                   ) -> int: # baselines filed
     "Fit all baselines and file rows and logits; whatever was filed before is kept."
     folder, runs, tables = study or evidence('baselines'), [], {}
-    named = [(t, splits.fingerprint, lambda t=t: baseline_splits(splits, t, test)) for t in tasks]
-    named += [(f'texture {f:g}', 'phantom', lambda f=f: texture_parts(f)) for f in frequencies]
-    for task, fingerprint, make in named:
-        parts = make()
+    named = dict.fromkeys(tasks) | {f'texture {f:g}': f for f in frequencies}
+    for task, frequency in named.items():
+        parts = texture_parts(frequency) if frequency else baseline_splits(splits, task, test)
         tables |= {f'{k} {task}': p.table for k, p in parts[2].items()}
-        runs += [fit_baseline(task, parts, size, fingerprint) for size in sizes]
-    images = study_images(tables)
-    if (folder/'index.json').exists():
-        old = read_cases(folder)
-        images = pd.concat([old[~old.part.isin(tables)], images], ignore_index=True)
-    return pack(folder, runs, images)
+        origin = 'phantom' if frequency else splits.fingerprint
+        runs += [fit_baseline(task, parts, size, origin) for size in sizes]
+    return pack(folder, runs, images_with(folder, study_images(tables)))
 
 # %% ../../nbs/evidence/16_baselines.ipynb #b56aef08
 def metric_part(metric: str, # 'auroc' or 'accuracy'

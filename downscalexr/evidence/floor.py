@@ -30,7 +30,7 @@ def score_row(run: dict, # a row of the store
     "What one baseline is on one part."
     labels, who = images.label.to_numpy(), images.patient.to_numpy()
     weights = patient_weights(who, draws)
-    row = dict(task=run['task'], part=part, size=run['size'], n=len(images), patients=int(images.patient.nunique()),
+    row = dict(task=run['task'], part=part, size=run['size'], n=len(images), patients=len(set(who)),
                ones=int(labels.sum()), penalty=run['penalty'], n_train=run['n_train'])
     for metric in ('auroc', 'accuracy'):
         found = patient_interval(metric, labels, logits.astype(float), who, weights=weights)
@@ -65,25 +65,24 @@ def compared_images(study: Path, # folder of committed files
     return part, images
 
 # %% ../../nbs/evidence/16_floor.ipynb #0ddc66fe
-def runs_against(study: Path, # folder of committed files
+def runs_against(study: Path, # folder
                  task: str, # one of `TASKS`
                  by: str='downsample', # column whose values are compared
                  draws: int=DRAWS_OF_PATIENTS, # resamples
-                 filed: Path|None=None, # folder of the baselines; default: study `baselines`
+                 filed: Path|None=None, # folder of the baselines
                 ) -> list[dict]: # of `beats`, with study, task, part, variant and size
-    "Stored runs of a task against the linear models of that task."
+    "Stored runs of a task against its linear models."
     filed = filed or evidence('baselines')
     part, images = compared_images(study, filed, task)
     labels, who = images.label.to_numpy(), images.patient.to_numpy()
     table, models = (t[t.task == task] for t in map(stored_runs, (study, filed)))
-    logits, linear, rows = read_logits(study, (part,)), read_logits(filed, (part,)), []
-    weights = patient_weights(who, draws)
-    for model in models.to_dict('records'):
-        baseline = linear[model['key']][part][0].astype(float)
+    logits, weights = read_logits(study, (part,)) | read_logits(filed, (part,)), patient_weights(who, draws)
+    rows = []
+    for key, size in zip(models.key, models['size']):
         for variant, g in table.groupby(by, sort=False):
-            runs = np.stack([logits[key][part][0] for key in g.key]).astype(float)
-            found = beats(labels, runs, baseline, who, weights=weights)
-            rows.append(dict(study=study.name, task=task, part=part, variant=variant, size=model['size']) | found)
+            runs = np.stack([logits[k][part][0] for k in g.key])
+            found = beats(labels, runs, logits[key][part][0], who, weights=weights)
+            rows.append(dict(study=study.name, task=task, part=part, variant=variant, size=size) | found)
     return rows
 
 # %% ../../nbs/evidence/16_floor.ipynb #c4b71a9b

@@ -145,15 +145,14 @@ def beaten_rows(study: Path, # folder of committed files, its reading in the log
     "Each operator against the linear models on the test images."
     folder, read = evidence('baselines'), dict(test=True, why='beside published results', log=False)
     test, table = shared_test(study, folder), stored_runs(study)
-    linear, logits = read_logits(folder, ('val',), **read), read_logits(study, ('val',), **read)
+    logits = read_logits(folder, ('val',), **read) | read_logits(study, ('val',), **read)
     y, who, rows = test.label.to_numpy(), test.patient.to_numpy(), []
     weights, models = patient_weights(who, draws), stored_runs(folder).query('task == "pneumonia"')
     for key, size in zip(models.key, models['size']):
-        baseline = linear[key]['test'][0].astype(float)
         for name in names:
-            runs = np.stack([logits[k]['test'][0] for k in table.key[table.downsample == name]]).astype(float)
+            runs = np.stack([logits[k]['test'][0] for k in table.key[table.downsample == name]])
             for metric in ('auroc', 'accuracy'):
-                found = beats(y, runs, baseline, who, metric, weights=weights)
+                found = beats(y, runs, logits[key]['test'][0], who, metric, weights=weights)
                 rows.append(dict(operator=name, size=size, metric=metric) | found)
     return rows
 

@@ -114,7 +114,7 @@ def friedman_ranks(table: pd.DataFrame, # blocks (seeds) × operators, the metri
     return dict(chi2=float(test.statistic), p=float(test.pvalue), ranks=table.rank(axis=1, ascending=False).mean(),
                 critical_difference=float(critical), blocks=n, operators=k, p_pairs=posthoc_nemenyi_friedman(table))
 
-# %% ../../nbs/evidence/12_inference.ipynb #3b46d1f8
+# %% ../../nbs/evidence/12_inference.ipynb #9a841f55
 def draw_ranks(ax, # axes of a figure
                table: pd.DataFrame, # blocks (seeds) × operators; higher is better
               ):
@@ -122,7 +122,7 @@ def draw_ranks(ax, # axes of a figure
     found = friedman_ranks(table)
     text = {o: f'{looks[o].label} ({rank:.1f})' for o, rank in found['ranks'].items()}
     drawn = critical_difference_diagram(found['ranks'].rename(text), found['p_pairs'].rename(text).rename(columns=text),
-                                        ax=ax, label_fmt_left='{label}', label_fmt_right='{label}',
+                                        ax=ax, text_h_margin=1, label_fmt_left='{label}', label_fmt_right='{label}',
                                         label_props=dict(size=8), marker_props=dict(s=0),
                                         color_palette={text[o]: looks[o].color for o in table},
                                         crossbar_props=dict(color='0.35', linewidth=2), elbow_props=dict(linewidth=.7))

@@ -218,7 +218,7 @@ def variance_shares(table: pd.DataFrame, # of `factor_table`
     out |= {t: dict(levels=1, note='undefined: one level only') for t in terms if t not in used}
     return pd.DataFrame(out).T.reindex([*terms, rest]).rename_axis('term')
 
-# %% ../../nbs/evidence/13_shares.ipynb #be1b07a1
+# %% ../../nbs/evidence/13_shares.ipynb #d66f24d1
 def plot_shares(found: dict, # metric → table of `variance_shares`, with the same terms
                 titles: dict, # metric → title of its panel
                ) -> Figure: # a panel per metric
@@ -231,9 +231,9 @@ def plot_shares(found: dict, # metric → table of `variance_shares`, with the s
         y = np.arange(len(terms))[::-1]
         ax.barh(y, t.share, color='0.82', height=.6)
         ax.hlines(y, t.low, t.high, color='black', lw=1.2)
-        ax.plot(t.share, y, 'o', color='#0072B2', ms=5)
+        ax.plot(t.share, y, 'o', color='#0072B2', ms=5, clip_on=False)
         ax.set_title(titles[metric], fontsize=9)
-        ax.set(xlim=(0, 1), yticks=y, yticklabels=terms)
+        ax.set(xlim=(0, 1), xticks=(0, .5, 1), yticks=y, yticklabels=terms)
         ax.tick_params(labelsize=8)
     fig.supxlabel('share of the variance between runs', fontsize=9)
     return fig

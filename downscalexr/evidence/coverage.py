@@ -48,7 +48,7 @@ def coverage_row(repeats: int, # made-up studies
         patient = resampled('auroc', parts[0].mean(0) - parts[1].mean(0), weights, y).var(ddof=1)
         values = [p.mean((1, 2)) for p in parts]
         for name, variance in (('planned', patient), ('runs_only', 0.)):
-            found = compare(*values, variance, images)
+            found = compare(values[0], values[1], variance, images)
             held[name] += found['low'] <= truth <= found['high']
         held['patients_only'] += abs(found['difference'] - truth) <= norm.ppf(.975)*patient**.5
     return dict(n=n, spread=spread, repeats=repeats, **{k: int(v) for k, v in held.items()})

@@ -142,16 +142,18 @@ def variance_components(y: np.ndarray, # (N,) the metric of each run
     "Iterated MINQUE; a variance may come out negative, its weight is then 0."
     if np.ptp(y) == 0:
         raise ValueError('The metric is the same in all runs: there is no variance to divide.')
-    scale, values = y.std(), np.ones(len(relations))
+    scale, values, last = y.std(), np.ones(len(relations)), np.zeros(len(relations))
     z = (y - y.mean())/scale
     for _ in range(steps):
-        weights = np.maximum(values, [0]*(len(values) - 1) + [1e-6])
-        forms, p = quadratic_forms(relations, weights)
-        old, values = values, np.einsum('i,kij,j->k', z, forms, z)
-        if abs(values - old).max() < 1e-8:
+        forms, p = quadratic_forms(relations, np.maximum(values, [0]*(len(values) - 1) + [1e-6]))
+        found = np.einsum('i,kij,j->k', z, forms, z)
+        step = found - values
+        last = step/2 if step@last < 0 else step # near 0 whole steps can go to and fro for ever
+        values = values + last
+        if abs(step).max() < 1e-5:
             break
-    effects = np.maximum(values, 0)[:, None]*(relations@(p@z))
-    return values*scale**2, forms, effects*scale
+    effects = np.maximum(found, 0)[:, None]*(relations@(p@z))
+    return found*scale**2, forms, effects*scale
 
 # %% ../../nbs/evidence/13_shares.ipynb #8a007780
 def inflated(effects: np.ndarray, # (N,) predicted effect in each run

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PANEL_STUDIES', 'FIELDS', 'FACTORS', 'DESIGN', 'panel_runs', 'filed_runs', 'factor_table', 'rounding_cube',
            'rounding_parts', 'single_run_interval', 'term_codes', 'quadratic_forms', 'variance_components', 'inflated',
-           'resampled_levels', 'component_draws', 'variance_shares', 'plot_shares']
+           'resampled_levels', 'component_draws', 'share_rows', 'variance_shares', 'plot_shares']
 
 # %% ../../nbs/evidence/13_shares.ipynb #1ebd0914
 from dataclasses import fields
@@ -50,8 +50,7 @@ def factor_table(rows: pd.DataFrame, # a row per run with the fields of Recipe, 
     if missing := [f for f in [*FIELDS, 'device'] if f not in rows]:
         raise ValueError(f'The runs lack the columns {", ".join(missing)}.')
     if rows.task.nunique() != 1:
-        raise ValueError(f'Runs of the tasks {", ".join(sorted(rows.task.unique()))}: choose one, their metrics are '
-                         'of different images.')
+        raise ValueError(f'Runs of the tasks {", ".join(sorted(rows.task.unique()))}: choose one.')
     named = {'task'}.union(*FACTORS.values())
     columns = dict(recipe=[f for f in FIELDS if f not in named and rows[f].nunique() > 1]) | FACTORS
     texts = {k: [', '.join(f'{c} {v}' for c, v in zip(names, row)) for row in rows[names].itertuples(index=False)]
@@ -78,7 +77,7 @@ def rounding_cube(rows: pd.DataFrame, # of `factor_table`
 # %% ../../nbs/evidence/13_shares.ipynb #0a0a8ca6
 def rounding_parts(cube: np.ndarray, # (operators, seeds, roundings) of a metric
                    confidence: float=.95, # of the intervals
-                  ) -> dict: # rounding, rounding_low, rounding_high (variances), seed (variance), share, share_low, ...
+                  ) -> dict: # variances rounding (_low, _high) and seed; share (_low, _high); cells
     "Variance of rounding, and its share in the variance between runs."
     o, s, k = cube.shape
     values = cube - cube.mean((0, 1)) # the common shift of a rounding is no part of it
@@ -198,13 +197,24 @@ def component_draws(y: np.ndarray, # (N,) the metric
     found = np.stack([((made@form)*made).sum(1) for form in forms], axis=1)
     return values, found - found.mean(0) + values
 
-# %% ../../nbs/evidence/13_shares.ipynb #4f6ab7e5
+# %% ../../nbs/evidence/13_shares.ipynb #946763a3
+def share_rows(terms: dict, # term → (N,) levels
+               values: np.ndarray, # (K,) variances
+               drawn: np.ndarray, # (draws, K) of the bootstrap
+               confidence: float=.95, # of the intervals
+              ) -> dict: # term → levels, sd, share, low, high, note
+    "Shares of the sum of the variances, negative ones taken as 0."
+    values, drawn = np.maximum(values, 0), np.maximum(drawn, 0)
+    ends = np.quantile(drawn/drawn.sum(1, keepdims=True), [(1 - confidence)/2, (1 + confidence)/2], axis=0)
+    return {t: dict(levels=c.max() + 1, sd=v**.5, share=v/values.sum(), low=low, high=high, note='')
+            for (t, c), v, low, high in zip(terms.items(), values, *ends)}
+
+# %% ../../nbs/evidence/13_shares.ipynb #e3ee5647
 def variance_shares(table: pd.DataFrame, # of `factor_table`
                     metric: str, # a column
-                    terms: tuple, # e.g. 'recipe', 'operator', 'recipe × operator', 'seed' where seeds were repeated
+                    terms: tuple, # e.g. 'recipe × operator'; 'seed' where seeds were repeated
                     strata: str='', # a factor within which runs are drawn; empty: all alike
                     draws: int=5000, # of the bootstrap
-                    confidence: float=.95, # of the intervals
                    ) -> pd.DataFrame: # term → levels, sd, share, low, high, note
     "How much of the variance of a metric is explained by each factor."
     levels = {t: term_codes(table, t) for t in terms}
@@ -212,12 +222,9 @@ def variance_shares(table: pd.DataFrame, # of `factor_table`
     used = {t: c for t, c in levels.items() if c.max() > 0} | {rest: np.arange(len(table))}
     within = term_codes(table, strata) if strata else np.zeros(len(table), int)
     drawn = [t in ('seed', rest) for t in used]
-    values, found = component_draws(table[metric].to_numpy(float), list(used.values()), drawn, within, draws)
-    values, found = np.maximum(values, 0), np.maximum(found, 0)
-    ends = np.quantile(found/found.sum(1, keepdims=True), [(1 - confidence)/2, (1 + confidence)/2], axis=0)
-    out = {t: dict(levels=c.max() + 1, sd=v**.5, share=v/values.sum(), low=low, high=high, note='')
-           for (t, c), v, low, high in zip(used.items(), values, *ends)}
-    out |= {t: dict(levels=1, note='undefined: one level only') for t in terms if t not in used}
+    y = table[metric].to_numpy(float)
+    values, found = component_draws(y, list(used.values()), drawn, within, draws)
+    out = share_rows(used, values, found) | {t: dict(levels=1, note='undefined: one level only') for t in terms if t not in used}
     return pd.DataFrame(out).T.reindex([*terms, rest]).rename_axis('term')
 
 # %% ../../nbs/evidence/13_shares.ipynb #d66f24d1

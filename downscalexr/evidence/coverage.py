@@ -103,13 +103,13 @@ def corrected_interval(differences: np.ndarray, # (J,) A minus B of each fold or
                       ) -> dict: # difference, se, low, high, p
     """Difference over the folds of a cross-validation, with Nadeau and Bengio's corrected variance.
 
-    The intervals of `compare` on the test set are conditional on the one training folder; this one stands for new
-    training sets of `n_train` patients, too, as far as overlapping folds can say.
+    Intervals on the test set are conditional on the one training folder; this one stands for new training sets
+    of `n_train` patients, too.
     """
     d = np.asarray(differences, dtype=float)
     if len(d) < 2 or min(n_train, n_test) < 1:
         raise ValueError(f'{len(d)} folds of {n_train} and {n_test} patients: at least two folds are needed, '
-                         'each with patients to train on and to judge on.')
+                         'none of them empty.')
     se = float((d.var(ddof=1)*(1/len(d) + n_test/n_train))**.5)
     mean, half = float(d.mean()), student.ppf((1 + confidence)/2, len(d) - 1)*se
     p = float(2*student.sf(abs(mean)/se, len(d) - 1)) if se else float(mean == 0)

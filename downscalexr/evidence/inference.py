@@ -87,7 +87,7 @@ def family_rows(family: str, # name
                 runs: dict, # operator → (runs,) the metric
                 drawn: dict, # operator → (draws,) mean metric in each draw of patients
                 n_patients: int, # of the images
-               ) -> pd.DataFrame: # a row per pair
+               ) -> pd.DataFrame: # row per pair
     "The comparisons of one stated family."
     if metric not in MARGINS:
         raise ValueError(f'No margin for {metric!r}. Valid: {", ".join(MARGINS)}.')

@@ -80,7 +80,7 @@ def rounding_parts(cube: np.ndarray, # (operators, seeds, roundings) of a metric
                   ) -> dict: # variances rounding (_low, _high) and seed; share (_low, _high); cells
     "Variance of rounding, and its share in the variance between runs."
     o, s, k = cube.shape
-    values = cube - cube.mean((0, 1)) # the common shift of a rounding is no part of it
+    values = cube - cube.mean((0, 1)) # without the common shift
     seeds, df = values.mean(2), (o*(s - 1), (o*s - 1)*(k - 1))
     between = k*((seeds - seeds.mean(1, keepdims=True))**2).sum()/df[0]
     within = ((values - seeds[..., None])**2).sum()/df[1]
@@ -224,7 +224,8 @@ def variance_shares(table: pd.DataFrame, # of `factor_table`
     drawn = [t in ('seed', rest) for t in used]
     y = table[metric].to_numpy(float)
     values, found = component_draws(y, list(used.values()), drawn, within, draws)
-    out = share_rows(used, values, found) | {t: dict(levels=1, note='undefined: one level only') for t in terms if t not in used}
+    alone = dict(levels=1, note='undefined: one level only')
+    out = share_rows(used, values, found) | dict.fromkeys(set(terms) - set(used), alone)
     return pd.DataFrame(out).T.reindex([*terms, rest]).rename_axis('term')
 
 # %% ../../nbs/evidence/13_shares.ipynb #d66f24d1

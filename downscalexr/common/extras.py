@@ -11,7 +11,8 @@ import importlib.util
 
 # %% ../../nbs/common/02_extras.ipynb #d85b2b85
 STUDY = ('cryptography', 'distributed', 'filelock', 'ipykernel', 'joblib', 'matplotlib', 'mlflow', 'nbconvert',
-         'pandas', 'papermill', 'PIL', 'psutil', 'scipy', 'seaborn', 'sklearn', 'tqdm', 'yaml') # names to import
+         'pandas', 'papermill', 'PIL', 'psutil', 'scikit_posthocs', 'scipy', 'seaborn', 'sklearn', 'statsmodels',
+         'tqdm', 'yaml') # names to import
 IMAGES = ('filelock', 'joblib', 'matplotlib', 'pandas', 'PIL', 'scipy', 'sklearn', 'tqdm') # what images need of it
 
 @functools.cache

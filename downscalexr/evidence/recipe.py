@@ -17,7 +17,7 @@ import torch
 
 from ..data import Split, Splits
 from .panel import HARD, PANEL, array_digest, build_panel, hard_split
-from .robust import AUGMENTS
+from ..images.robust import AUGMENTS
 from ..models import check_model
 
 # %% ../../nbs/evidence/03_recipe.ipynb #d519661f

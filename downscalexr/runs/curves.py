@@ -24,7 +24,7 @@ def plot_history(history: list[dict], # rows of history.jsonl
                 ) -> Figure: # loss and validation AUC per epoch
     "How the run learned; the chosen epoch is marked."
     h, look = pd.DataFrame(history), looks[cfg.downsample]
-    best = h.epoch[h.val_auroc.idxmax()]
+    best = h.epoch.iloc[-1] if cfg.updates else h.epoch[h.val_auroc.idxmax()]
     fig = Figure(figsize=(8, 2.8), layout='constrained')
     a, b = fig.subplots(1, 2)
     a.plot(h.epoch, h.train_loss, '--', color=look.color, label='train')
@@ -32,7 +32,7 @@ def plot_history(history: list[dict], # rows of history.jsonl
     b.plot(h.epoch, h.val_auroc, color=look.color, marker=look.marker, ms=4)
     for ax, name in ((a, 'binary cross-entropy'), (b, 'validation AUC')):
         ax.axvline(best, color='0.8', zorder=0)
-        ax.set(xlabel='epoch', ylabel=name)
+        ax.set(xlabel='part of the updates' if cfg.updates else 'epoch', ylabel=name)
     a.legend(frameon=False)
     fig.suptitle(f'{look.label}, {cfg.arch}, {cfg.image_size} px, seed {cfg.seed}', fontsize=10)
     return fig

@@ -104,10 +104,11 @@ def still_there(folder: Path, # of the run
 def evaluate(model: nn.Module, # with the best checkpoint's weights
              splits: Splits, # all three are read, the test folder here and nowhere else
              device: str, # where the model is
+             standardise: bool=False, # as the model was trained
             ) -> tuple[float, dict, pd.DataFrame]: # (threshold, metrics per split, predictions per image)
     "Threshold from validation, metrics of all splits, and one logit per image."
     parts = dict(train=splits.train, val=splits.val, test=splits.test)
-    logits = {name: predict(model, part, device) for name, part in parts.items()}
+    logits = {name: predict(model, part, device, standardise=standardise) for name, part in parts.items()}
     threshold = youden_threshold(splits.val.labels, logits['val'])
     metrics = {name: report(parts[name].labels, z, threshold) for name, z in logits.items()}
     tables = []
@@ -166,7 +167,7 @@ def file_result(run: Run, # trained
                          f'every image got the same score. Lower lr (now {cfg.lr}) or use more images.')
     t.model.load_state_dict(t.best)
     file_weights(folder, model=t.best, config=asdict(cfg), epoch=progress.best_epoch)
-    threshold, metrics, predictions = evaluate(t.model, run.splits, run.device)
+    threshold, metrics, predictions = evaluate(t.model, run.splits, run.device, cfg.standardise)
     write_table(folder/'predictions.csv', predictions)
     keep_history(folder, t.history)
     file_figures(folder, cfg, t.history, predictions, threshold)

@@ -119,7 +119,7 @@ GRID = [option('name', str|None, None, 'of the study; default: that of the file'
                parser=between(int, 1, 10_000), metavar='N'),
         *(grid_option(p) for p in run_parameters() if p.name != 'run_dir')]
 RUNS = examples('downscalexr study run                           # avgpool, maxpool, strided; seed 0',
-                'downscalexr study run operators --dry-run       # a preset: original, quick, datasize, resolution',
+                'downscalexr study run operators --dry-run       # or original, quick, datasize, resolution, robust',
                 'downscalexr study run my_study.yaml --jobs 4    # a file',
                 'downscalexr study run --downsample maxpool blurpool3 --lr 1e-3 1e-4 --seeds 5',
                 'downscalexr study run quick --slurm --slurm-queue short --interface ib0')

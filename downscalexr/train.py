@@ -34,8 +34,10 @@ from downscalexr.runs.filing import (
     describe_run,
     explained,
     file_result,
+    lacks_test,
     note_status,
     nothing_left,
+    read_withheld,
     restore,
     resume_command,
     still_there,
@@ -152,6 +154,8 @@ def train_run(cfg: TrainConfig, # checked
             for line in mend(run.folder, run.key):
                 print(line)
             if is_finished(run.folder, run.key):
+                if lacks_test(run):
+                    read_withheld(run)
                 restore(run)
             else:
                 train_in(run)

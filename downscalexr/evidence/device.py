@@ -18,11 +18,14 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
 
+from ..common.dispatch import fast_scoring
 from ..core import derive_seed
 from ..data import take
 from .recipe import Recipe, TaskData, check_recipe, rates_of, run_key
 from ..images.batches import prepared
 from ..images.robust import apply_augmentation, draw_inputs, noise_bank
+from ..kernels.block import FusedBlock  # noqa: F401 (its module registers the fast path of LeNet's blocks)
+from ..kernels.build import with_kernels
 from ..models import build_model, macs, n_parameters
 from ..operators.pooling import FractionalMaxPool, fractional_starts
 from ..operators.spectral import HAAR, HWD
@@ -208,14 +211,17 @@ def begin(self: DeviceRun,
 @patch
 @torch.no_grad()
 def fill(self: DeviceRun):
-    "Augment the images of the next AHEAD updates."
+    "Augment the images of the next AHEAD updates; on a CPU batch by batch, so that they stay in cache."
     r, (images, labels) = self.r, self.pool.train(self.data)
     group = self.done//AHEAD
-    which, draw = self.rows.index_select(0, group)[0], self.draws.index_select(0, group)[0]
-    x, y = images.index_select(0, which).float()/255, labels.index_select(0, which)
-    x, y = apply_augmentation(x, y, draw, r.augment, self.pool.bank, r.strength, r.mix)
-    self.x.copy_(prepared(x, r.standardise).view_as(self.x))
-    self.y.copy_((y*(1 - r.label_smoothing) + r.label_smoothing/2).view_as(self.y))
+    rows, draws = self.rows.index_select(0, group)[0], self.draws.index_select(0, group)[0]
+    at_once = r.batch_size if self.pool.device == 'cpu' and not r.mix else len(rows)
+    places = self.x.flatten(0, 1).split(at_once), self.y.flatten().split(at_once)
+    for x_place, y_place, which, draw in zip(*places, rows.split(at_once), draws.split(at_once)):
+        x, y = images.index_select(0, which).float()/255, labels.index_select(0, which)
+        x, y = apply_augmentation(x, y, draw, r.augment, self.pool.bank, r.strength, r.mix)
+        x_place.copy_(prepared(x, r.standardise))
+        y_place.copy_(y*(1 - r.label_smoothing) + r.label_smoothing/2)
 
 # %% ../../nbs/evidence/04_device.ipynb #11a8c4b6
 @patch
@@ -254,7 +260,8 @@ def score(self: DeviceRun,
     "Logits of one stack."
     images = self.pool.stack(self.data, name)
     at_once = max(16, 2**22//self.r.image_size**2)
-    parts = [self.model(prepared(x.float()/255, self.r.standardise)) for x in images.split(at_once)]
+    with fast_scoring():
+        parts = [self.model(prepared(x.float()/255, self.r.standardise)) for x in images.split(at_once)]
     return torch.cat(parts).view(len(self.data.stacks[name]), -1)
 
 # %% ../../nbs/evidence/04_device.ipynb #cc916bb6
@@ -273,7 +280,8 @@ def finish(self: DeviceRun) -> tuple[dict, dict]: # row; name → float32 (K, N)
     row = asdict(self.r) | self.size | dict(
         key=run_key(self.r, self.data.fingerprint), fingerprint=self.data.fingerprint,
         n_train=len(shared_rows(self.data, self.r)), train_loss=tail, finite=finite,
-        seconds=round(time.perf_counter() - self.started, 2), graph=self.graph is not None, digests=self.data.digests)
+        seconds=round(time.perf_counter() - self.started, 2), graph=self.graph is not None, digests=self.data.digests,
+        kernels=self.pool.device == 'cpu' and with_kernels(), threads=torch.get_num_threads())
     return row, logits
 
 # %% ../../nbs/evidence/04_device.ipynb #0e2a3a7c

@@ -154,9 +154,8 @@ def train_run(cfg: TrainConfig, # checked
             for line in mend(run.folder, run.key):
                 print(line)
             if is_finished(run.folder, run.key):
-                if lacks_test(run):
-                    read_withheld(run)
-                restore(run)
+                with no_exit(f'The operator {cfg.downsample!r}'):
+                    (read_withheld if lacks_test(run) else restore)(run)
             else:
                 train_in(run)
     return run.folder

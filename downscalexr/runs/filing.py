@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['READINGS', 'resume_command', 'describe_environment', 'started_ms', 'describe_run', 'note_status', 'still_there',
            'studies_with', 'log_reading', 'scored_images', 'evaluate', 'file_figures', 'file_weights',
-           'described_result', 'file_result', 'lacks_test', 'read_withheld', 'nothing_left', 'restore', 'explained']
+           'described_result', 'file_result', 'lacks_test', 'score_test_folder', 'read_withheld', 'nothing_left',
+           'restore', 'explained']
 
 # %% ../../nbs/runs/14_filing.ipynb #b529de79
 import contextlib
@@ -219,25 +220,37 @@ def file_result(run: Run, # trained
     publish(folder/'result.json', json.dumps(jsonable(result), indent=1, allow_nan=False) + '\n')
     return result
 
-# %% ../../nbs/runs/14_filing.ipynb #4afd8ede
+# %% ../../nbs/runs/14_filing.ipynb #9b804e9b
 def lacks_test(run: Run, # that may be finished
               ) -> bool:
     "Is the test folder asked for and not read?"
     return run.cfg.read_test and withheld(run.folder)
 
+# %% ../../nbs/runs/14_filing.ipynb #2642cece
+def score_test_folder(run: Run, # finished
+                     ) -> np.ndarray: # float32 (N,) logits
+    "Read the test folder with the weights that a run has kept, and log it."
+    cfg = run.cfg
+    model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed)
+    kept = torch.load(run.folder/'best.pt', map_location='cpu', weights_only=True)
+    model.load_state_dict(kept['model'])
+    log_reading(run)
+    return predict(model.to(run.device), run.splits.test, run.device, standardise=cfg.standardise)
+
+# %% ../../nbs/runs/14_filing.ipynb #5108591b
 def read_withheld(run: Run, # finished, its lock held
                  ):
     "Score the test folder of a finished run, and write its files anew."
-    folder, cfg = run.folder, run.cfg
-    result, images = read_result(folder), read_predictions(folder)
-    model = build_model(cfg.downsample, cfg.arch, cfg.image_size, cfg.width, cfg.control, cfg.seed)
-    model.load_state_dict(torch.load(folder/'best.pt', map_location='cpu', weights_only=True)['model'])
-    log_reading(run)
-    logits = predict(model.to(run.device), run.splits.test, run.device, standardise=cfg.standardise)
-    metrics = dict(result['metrics'], test=report(run.splits.test.labels, logits, result['threshold']))
-    write_table(folder/'predictions.csv', pd.concat([images, scored_images(run.splits.test, 'test', logits)]))
-    changed = dict(config=asdict(cfg), metrics=metrics, files=stated_files(folder))
+    folder, part = run.folder, run.splits.test
+    result, images, logits = read_result(folder), read_predictions(folder), score_test_folder(run)
+    images = pd.concat([images, scored_images(part, 'test', logits)])
+    metrics = dict(result['metrics'], test=report(part.labels, logits, result['threshold']))
+    write_table(folder/'predictions.csv', images)
+    changed = dict(config=asdict(run.cfg), metrics=metrics, files=stated_files(folder))
     write_json(folder/'result.json', result | jsonable(changed))
+    describe_run(run, read_part(folder, 'environment.json') or result['environment'])
+    file_figures(folder, run.cfg, read_history(folder), images, result['threshold'])
+    print(f'{shown(folder)} was finished without its test folder, which is scored now.')
 
 # %% ../../nbs/runs/14_filing.ipynb #e897466b
 def nothing_left(run: Run, # that may be finished

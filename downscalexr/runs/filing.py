@@ -243,7 +243,7 @@ def read_withheld(run: Run, # finished, its lock held
     "Score the test folder of a finished run, and write its files anew."
     folder, part = run.folder, run.splits.test
     result, images, logits = read_result(folder), read_predictions(folder), score_test_folder(run)
-    images = pd.concat([images, scored_images(part, 'test', logits)])
+    images = pd.concat([images, scored_images(part, 'test', logits)]).astype(dict(logit=np.float32)) # as they were
     metrics = dict(result['metrics'], test=report(part.labels, logits, result['threshold']))
     write_table(folder/'predictions.csv', images)
     changed = dict(config=asdict(run.cfg), metrics=metrics, files=stated_files(folder))

@@ -128,7 +128,7 @@ def studies_with(key: str, # of a run
 TEST_LOG = 'test_readings.jsonl' # in the home folder
 
 def log_test_reading(run: Run, # whose test folder is about to be scored
-               ):
+                    ):
     "Add a line to the log of readings."
     row = dict(time_utc=datetime.now(timezone.utc).isoformat(timespec='seconds'), run=run.folder.name, key=run.key,
                studies=studies_with(run.key), experiment=run.cfg.experiment, images=run.splits.kind,
@@ -138,9 +138,9 @@ def log_test_reading(run: Run, # whose test folder is about to be scored
 
 # %% ../../nbs/runs/14_filing.ipynb #b55205e4
 def image_rows(part: Split, # images
-                  name: str, # train, val or test
-                  logits: np.ndarray, # (N,)
-                 ) -> pd.DataFrame: # split, file, patient, label, logit
+               name: str, # train, val or test
+               logits: np.ndarray, # (N,)
+              ) -> pd.DataFrame: # split, file, patient, label, logit
     "The rows of predictions.csv for one split."
     table = part.table[['file', 'patient', 'label']].assign(logit=logits, split=name)
     return table[['split', 'file', 'patient', 'label', 'logit']]

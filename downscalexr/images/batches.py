@@ -106,7 +106,7 @@ def batches(split: Split, # what to walk through
             seed: int=0, # the run's seed
             epoch: int|None=None, # None: in order, not augmented
             augmented: bool=True, # False: shuffled only
-            start: int=0, # batches to pass over, as when an epoch is resumed in the middle
+            start: int=0, # batches to pass over
             standardise: bool=False, # as `prepared` takes it
            ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: # images float32 (B, 1, H, W), labels float32 (B,)
     "Batches as slices of the whole array, prepared on the fly."

@@ -157,6 +157,8 @@ def comparison_table(r: Results, # from `load_results`
     return pd.concat({part: summary_table(g) for part, g in full.groupby('part', sort=False)})
 
 # %% ../../nbs/reports/02_results.ipynb #7705e1e9
+DIFFERENCES = ('auroc', 'accuracy', 'recall', 'specificity', 'fp') # AUC, and rates or counts at 0.5
+
 def validation_differences(r: Results, # whose test folder is withheld
                            a: str, # a variant
                            b: str, # another
@@ -172,12 +174,10 @@ def validation_differences(r: Results, # whose test folder is withheld
     return rows
 
 # %% ../../nbs/reports/02_results.ipynb #793b1491
-DIFFERENCES = ('auroc', 'accuracy', 'recall', 'specificity', 'fp') # AUC, and rates or counts at 0.5
-
 def differences(r: Results, # from `load_results`
                 metrics: tuple=DIFFERENCES, # to compare
                ) -> pd.DataFrame: # a, b, metric, mean, low, high, higher (seeds in which a is higher), n_seeds
-    "Every variant minus every other, paired; without a common seed a pair is left out."
+    "Every variant minus every other, paired by the seeds that both have."
     rows = []
     for b, a in itertools.combinations(r.variants, 2):
         common = sorted(set(r.runs.seed[r.runs.downsample == a]) & set(r.runs.seed[r.runs.downsample == b]))

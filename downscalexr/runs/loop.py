@@ -65,9 +65,9 @@ def made_with(device: str, # where the model is
 class Training:
     "All that changes while a run trains."
     def __init__(self,
-                 model: nn.Module, # with initial weights
+                 model: nn.Module, # as it begins
                  cfg: TrainConfig, # checked
-                 split: Split, # training images
+                 split: Split, # to train on
                  device: str='cpu', # where the model is
                 ):
         self.model, self.cfg, self.split, self.device = model, cfg, split, device
@@ -76,7 +76,7 @@ class Training:
         self.ema = averaged(model, cfg.ema)
         self.scaler = torch.amp.GradScaler(device, enabled=cfg.precision == 'fp16')
         if cfg.optimiser == 'adam' and not cfg.clip:
-            step_in_backward(model, self.optimiser) # clipping needs all gradients before a step
+            step_in_backward(model, self.optimiser)
         self.loss = loss_function(split.labels, cfg.class_weight, cfg.label_smoothing)
         self.part = part_size(model, cfg.image_size, cfg.batch_size)
         self.course = course_of(len(split), cfg.batch_size, cfg.epochs, cfg.updates)
@@ -302,7 +302,7 @@ def fit(model: nn.Module, # initial weights
         log=None, # gets each epoch's row and number
         stop=None, # asked after every step; true: stop
        ) -> Training: # best weights in `.best`
-    "Train to the last update, or with early stopping on the validation AUC; checkpoints stay in the folder."
+    "Train by updates, or with early stopping on the validation AUC; checkpoints stay."
     t = Training(model, cfg, splits.train, device)
     resume(t, folder, key)
     live = LivePlot(t.history, cfg) if cfg.live else None

@@ -183,7 +183,7 @@ def prepared_jobs(spec: dict, # name, about, grid, exclude
     images = read_images(todo)
     print('\n'.join(map(describe_images, images.values())), flush=True)
     if not all(cfg.read_test for cfg in todo):
-        print('The test folder is withheld; --test scores it, which is logged.')
+        print('The test folder is withheld; --test scores it.')
     jobs = make_jobs(todo, images)
     if said := file_record(spec, jobs, replace):
         print(said)

@@ -106,10 +106,10 @@ def batches(split: Split, # what to walk through
             seed: int=0, # the run's seed
             epoch: int|None=None, # None: in order, not augmented
             augmented: bool=True, # False: shuffled only
-            start: int=0, # batches to pass over
+            start: int=0, # batches left out
             standardise: bool=False, # as `prepared` takes it
            ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: # images float32 (B, 1, H, W), labels float32 (B,)
-    "Batches as slices of the whole array, prepared on the fly."
+    "Batches as slices of the whole array, prepared."
     n = len(split)
     index = np.arange(n) if epoch is None else order(n, seed, epoch)
     draw = draw_augmentation(n, seed, epoch) if augmented and epoch is not None else None

@@ -177,7 +177,7 @@ def validation_differences(r: Results, # whose test folder is withheld
 def differences(r: Results, # from `load_results`
                 metrics: tuple=DIFFERENCES, # to compare
                ) -> pd.DataFrame: # a, b, metric, mean, low, high, higher (seeds in which a is higher), n_seeds
-    "Every variant minus every other, paired by the seeds that both have."
+    "Every variant minus every other, paired by common seeds."
     rows = []
     for b, a in itertools.combinations(r.variants, 2):
         common = sorted(set(r.runs.seed[r.runs.downsample == a]) & set(r.runs.seed[r.runs.downsample == b]))

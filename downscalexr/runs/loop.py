@@ -302,7 +302,7 @@ def fit(model: nn.Module, # initial weights
         log=None, # gets each epoch's row and number
         stop=None, # asked after every step; true: stop
        ) -> Training: # best weights in `.best`
-    "Train by updates, or with early stopping on the validation AUC; checkpoints stay."
+    "Train by updates, or with early stopping on validation; checkpoints stay."
     t = Training(model, cfg, splits.train, device)
     resume(t, folder, key)
     live = LivePlot(t.history, cfg) if cfg.live else None

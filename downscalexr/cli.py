@@ -161,9 +161,11 @@ def run_summary(folder: Path, # of a finished run
     from downscalexr.core import shown
     from downscalexr.runs.runfiles import read_result
     r = read_result(folder)
-    test = r['metrics']['test']
+    last = 'test' if 'test' in r['metrics'] else 'val'
+    name, auc = dict(test='test', val='validation')[last], r['metrics'][last]['auroc']
+    area = 'undefined' if auc is None else f'{auc:.4f}'
     return (f'{shown(folder)}\n{r["data"]["kind"]} images, best epoch {r["best_epoch"]} of {r["epochs_run"]}, '
-            f'{r["seconds"]:.0f} s, {r["model"]["parameters"]:,} parameters, test AUC {test["auroc"]:.4f}')
+            f'{r["seconds"]:.0f} s, {r["model"]["parameters"]:,} parameters, {name} AUC {area}')
 
 # %% ../nbs/06_command.ipynb #84c5a51d
 app.add_typer(study_app, name='study')

@@ -182,6 +182,8 @@ def prepared_jobs(spec: dict, # name, about, grid, exclude
     "Read the images, say which they are, and record the study."
     images = read_images(todo)
     print('\n'.join(map(describe_images, images.values())), flush=True)
+    if not all(cfg.read_test for cfg in todo):
+        print('The test folder is withheld; --test scores it.')
     jobs = make_jobs(todo, images)
     if said := file_record(spec, jobs, replace):
         print(said)

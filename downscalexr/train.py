@@ -34,8 +34,10 @@ from downscalexr.runs.filing import (
     describe_run,
     explained,
     file_result,
+    lacks_test,
     note_status,
     nothing_left,
+    read_withheld,
     restore,
     resume_command,
     still_there,
@@ -152,7 +154,8 @@ def train_run(cfg: TrainConfig, # checked
             for line in mend(run.folder, run.key):
                 print(line)
             if is_finished(run.folder, run.key):
-                restore(run)
+                with no_exit(f'The operator {cfg.downsample!r}'):
+                    (read_withheld if lacks_test(run) else restore)(run)
             else:
                 train_in(run)
     return run.folder

@@ -114,12 +114,14 @@ def latest_study() -> str: # its name; '' where there is none
 GRID = [option('name', str|None, None, 'of the study; default: that of the file', parser=some_text, metavar='TEXT'),
         option('replace', bool, False, 'take the name of another study', '--replace'),
         option('dry_run', bool, False, 'list the runs and estimate the time', '--dry-run'),
+        option('test', bool, False, 'score the test folder also where the study varies the recipe (--read-test true); '
+               'what is finished without it is not trained again', '--test'),
         option('yes', bool, False, 'begin a study of more than 1,000 runs without asking', '--yes'),
         option('seeds', int|None, None, 'how many: 0, 1, … (or --seed 3 5 for single ones)',
                parser=between(int, 1, 10_000), metavar='N'),
         *(grid_option(p) for p in run_parameters() if p.name != 'run_dir')]
 RUNS = examples('downscalexr study run                           # avgpool, maxpool, strided; seed 0',
-                'downscalexr study run operators --dry-run       # a preset: original, quick, datasize, resolution',
+                'downscalexr study run operators --dry-run       # a preset, as original, quick, rates, robust',
                 'downscalexr study run my_study.yaml --jobs 4    # a file',
                 'downscalexr study run --downsample maxpool blurpool3 --lr 1e-3 1e-4 --seeds 5',
                 'downscalexr study run quick --slurm --slurm-queue short --interface ib0')
@@ -132,6 +134,8 @@ def study_run(study: Annotated[str, typer.Argument(metavar='STUDY', help='a pres
     "Train what is not done of a preset, a file, or a grid of parameters."
     how_run = engine(asked)
     name, how = asked.pop('name'), {k: asked.pop(k) for k in ('replace', 'yes', 'dry_run')}
+    if asked.pop('test'):
+        asked['read_test'] = ['true']
     with while_importing(how_run, how['dry_run']):
         from downscalexr.study import StudyOptions, begin_study, study_spec
         spec = study_spec(study, {k: v for k, v in asked.items() if v is not None}, name or '')

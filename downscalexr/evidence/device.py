@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AHEAD', 'starts_on_device', 'fractional_step', 'haar_kernel', 'make_capturable', 'exact_arithmetic', 'make_optimiser',
-           'DevicePool', 'load', 'prepared', 'grouped_inputs', 'allocate', 'DeviceRun', 'shared_rows', 'train_one']
+           'DevicePool', 'load', 'grouped_inputs', 'allocate', 'DeviceRun', 'shared_rows', 'train_one']
 
 # %% ../../nbs/evidence/04_device.ipynb #bb45a006
 import math
@@ -22,8 +22,8 @@ from ..common.dispatch import fast_scoring
 from ..core import derive_seed
 from ..data import take
 from .recipe import Recipe, TaskData, check_recipe, rates_of, run_key
-from .robust import apply_augmentation, draw_inputs, noise_bank
-from ..images.batches import normalise
+from ..images.batches import prepared
+from ..images.robust import apply_augmentation, draw_inputs, noise_bank
 from ..kernels.block import FusedBlock  # noqa: F401 (its module registers the fast path of LeNet's blocks)
 from ..kernels.build import with_kernels
 from ..models import build_model, macs, n_parameters
@@ -129,16 +129,6 @@ def load(self: DevicePool,
         torch.cuda.synchronize()
 
 DevicePool.load = load
-
-# %% ../../nbs/evidence/04_device.ipynb #6f760fc4
-def prepared(x: torch.Tensor, # float32 (N, 1, H, W) in [0, 1]
-             standardise: bool, # each image by its own mean and deviation
-            ) -> torch.Tensor: # float32 (N, 1, H, W)
-    "What the network sees."
-    if not standardise:
-        return normalise(x)
-    deviation, mean = torch.std_mean(x, (1, 2, 3), keepdim=True)
-    return (x - mean)/(deviation + .02)
 
 # %% ../../nbs/evidence/04_device.ipynb #45c8d5bf
 AHEAD = 16 # updates whose images are augmented at once

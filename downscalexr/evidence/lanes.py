@@ -16,8 +16,9 @@ from dataclasses import replace
 import torch
 from fastcore.basics import patch
 
-from .device import DevicePool, DeviceRun, exact_arithmetic, prepared, train_one
+from .device import DevicePool, DeviceRun, exact_arithmetic, train_one
 from .recipe import Recipe, TaskData, check_recipe, signature
+from ..images.batches import prepared
 
 # %% ../../nbs/evidence/05_lanes.ipynb #df88208b
 @patch

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ..data import Split, Splits
-from .robust import add_noise, affine, light, noise_bank, sharpen
+from ..images.robust import add_noise, affine, light, noise_bank, sharpen
 from ..metrics import auroc, counts, log_loss, rates
 
 # %% ../../nbs/evidence/02_panel.ipynb #d0dee304

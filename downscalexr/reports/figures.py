@@ -27,7 +27,8 @@ def caption(r: Results, # what is drawn
     "Images, size, seeds and n, for the title of every figure."
     run, n = r.runs.iloc[0], r.predictions[r.predictions.split == 'test'].file.nunique()
     kind = image_nature(run.data_kind, run.data_name)
-    return f'{run.arch}, {run.image_size} px, {seeds_text(r.runs)}, {n} test images ({kind})'
+    images = f'{n} test images' if r.judged == 'test' else 'validation images, test folder withheld'
+    return f'{run.arch}, {run.image_size} px, {seeds_text(r.runs)}, {images} ({kind})'
 
 # %% ../../nbs/reports/03_figures.ipynb #5f0ad72d
 def latency(r: Results, # with a benchmark
@@ -141,16 +142,17 @@ def cpu_efficiency(r: Results, # with a benchmark
 # %% ../../nbs/reports/03_figures.ipynb #c9b5cfff
 def generalisation_gap(r: Results, # any results
                       ) -> Figure:
-    "Accuracy and AUC on train, validation and test; thin lines are seeds, the thick one their mean."
+    "Accuracy and AUC on train, validation and test, if that is shown; thin lines are seeds, the thick one their mean."
     fig, axes = new_figure(r, 'Generalisation gap', 2, (8, 3.2))
+    names = dict(train='train', val='validation') | (dict(test='test') if r.judged == 'test' else {})
     for ax, metric, text in zip(axes, ('at_half_accuracy', 'auroc'), ('accuracy at threshold 0.5', 'AUC')):
-        columns = [f'{split}_{metric}' for split in ('train', 'val', 'test')]
+        columns = [f'{split}_{metric}' for split in names]
         for v, g in r.runs.groupby('downsample', sort=False):
             for row in g[columns].to_numpy():
-                ax.plot(range(3), row, color=looks[v].color, lw=.7, alpha=.5)
+                ax.plot(range(len(names)), row, color=looks[v].color, lw=.7, alpha=.5)
             look = looks[v]
-            ax.plot(range(3), g[columns].mean(), color=look.color, marker=look.marker, lw=2, label=look.label)
-        ax.set_xticks(range(3), ['train', 'validation', 'test'])
+            ax.plot(range(len(names)), g[columns].mean(), color=look.color, marker=look.marker, lw=2, label=look.label)
+        ax.set_xticks(range(len(names)), names.values())
         ax.set_ylabel(text)
     axes[0].legend(frameon=False, fontsize=8)
     return fig
@@ -276,14 +278,17 @@ def training_curves(r: Results, # any results
 # %% ../../nbs/reports/03_figures.ipynb #4abae933
 def figures(r: Results, # with a benchmark for those that show time
            ) -> dict[str, Figure]: # file name without ending → figure
-    "Every figure of the original study, and the training curves."
+    "Every figure of the original study, and the training curves; where the test folder is withheld, those without it."
     costs = COSTS if r.benchmark else ['model size']
-    drawn = {f'accuracy_vs_{c.replace(" ", "_")}': accuracy_vs(r, c) for c in costs}
+    shown = r.judged == 'test'
+    drawn = {f'accuracy_vs_{c.replace(" ", "_")}': accuracy_vs(r, c) for c in costs if shown}
     if r.benchmark:
         drawn['cpu_efficiency'] = cpu_efficiency(r)
     drawn |= dict(generalisation_gap=generalisation_gap(r), validation_performance=validation_summary(r))
-    drawn |= {f'{v}_side_by_side': side_by_side(r, v) for v in r.variants}
-    return drawn | dict(model_comparison=model_comparison(r), training_curves=training_curves(r))
+    drawn |= {f'{v}_side_by_side': side_by_side(r, v) for v in r.variants if shown}
+    if shown:
+        drawn['model_comparison'] = model_comparison(r)
+    return drawn | dict(training_curves=training_curves(r))
 
 # %% ../../nbs/reports/03_figures.ipynb #0086bc7c
 def draw_part(ax, # matplotlib axes

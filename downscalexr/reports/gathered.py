@@ -249,6 +249,12 @@ class Results:
     def seeds(self) -> list[int]:
         return sorted(self.runs.seed.unique())
 
+    @property
+    def judged(self) -> str: # 'test', or 'val' where the test folder of a run was withheld
+        tested = self.predictions[self.predictions.split == 'test']
+        runs, seen = (set(zip(t.downsample, t.seed)) for t in (self.runs, tested))
+        return 'test' if runs <= seen else 'val'
+
 # %% ../../nbs/reports/01_gathered.ipynb #90a2a522
 _remedy = 'Get it from git again, or make it again with downscalexr report.'
 

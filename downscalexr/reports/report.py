@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['planned_names', 'study_names', 'missing_text', 'old_benchmark', 'timed_before', 'ensure_benchmark', 'save_report',
-           'summary_text', 'write_part', 'overview_table', 'write_overview', 'write_report']
+           'summary_text', 'write_part', 'judged_in', 'overview_table', 'write_overview', 'write_report']
 
 # %% ../../nbs/reports/05_report.ipynb #eb65b3f5
 from pathlib import Path
@@ -27,7 +27,7 @@ from downscalexr.reports.gathered import (
     parts,
     read_runs,
 )
-from .results import as_text, comparison, comparison_table, differences
+from .results import MAIN, as_text, comparison, comparison_table, differences
 from ..runs.tracking import log_report, store_name
 
 # %% ../../nbs/reports/05_report.ipynb #0bc9ca93
@@ -123,8 +123,8 @@ def save_report(r: Results, # from `load_results`
     atomic_write(out/'comparison.txt', f'{caption(r)}\n{missing}\n{table.to_string()}\n')
     for name, fig in figures(r).items():
         fig.savefig(out/f'{name}.png', dpi=130)
-    tested = full[full['part'] == 'test, threshold 0.5']
-    metrics = {f'{t.variant}_test_{t.metric}': t.mean for t in tested.itertuples()}
+    judged = full[full['part'] == MAIN[r.judged]]
+    metrics = {f'{t.variant}_{r.judged}_{t.metric}': t.mean for t in judged.itertuples()}
     log_report(out, experiment, dict(fingerprint=r.provenance['data']['fingerprint'], n_runs=len(r.runs)), metrics)
     return table
 
@@ -165,14 +165,21 @@ def write_part(runs: Path, # folder of run folders
     print(summary_text(r, save_report(r, out, experiment), runs, out))
     return r
 
+# %% ../../nbs/reports/05_report.ipynb #046953f0
+def judged_in(whole: list[tuple[dict, Results, Path]], # setting, results and folder of each part
+             ) -> str: # 'test', or 'val' where one part has no test folder
+    "What the parts of a study are compared by."
+    return 'test' if all(r.judged == 'test' for _, r, _ in whole) else 'val'
+
 # %% ../../nbs/reports/05_report.ipynb #47ad9e9a
 def overview_table(whole: list[tuple[dict, Results, Path]], # setting, results and folder of each part
                   ) -> pd.DataFrame: # the settings, variant, mean, low, high, n; one row per part and variant
-    "Test AUC over the parts of a study."
-    tables = []
+    "AUC over the parts of a study; of validation where one of them has no test folder."
+    tables, judged = [], judged_in(whole)
     for setting, r, folder in whole:
         t = pd.read_csv(folder/'comparison.csv')
-        t = t[(t['part'] == 'test, threshold 0.5') & (t.metric == 'auroc')][['variant', 'mean', 'low', 'high']]
+        part, metric = (MAIN['test'], 'auroc') if judged == 'test' else ('train and validation', 'val_auroc')
+        t = t[(t['part'] == part) & (t.metric == metric)][['variant', 'mean', 'low', 'high']]
         tables.append(t.assign(**setting, n=t.variant.map(r.runs.downsample.value_counts())))
     return pd.concat(tables)[[*whole[0][0], 'variant', 'mean', 'low', 'high', 'n']]
 
@@ -180,14 +187,15 @@ def overview_table(whole: list[tuple[dict, Results, Path]], # setting, results a
 def write_overview(whole: list[tuple[dict, Results, Path]], # setting, results and folder of each part
                    out: Path, # folder to fill
                   ) -> str: # for the terminal
-    "Test AUC over the parts of a study: a table and a figure."
+    "AUC over the parts of a study: a table and a figure."
     table, settings = overview_table(whole), list(whole[0][0])
+    name, over = dict(test=('Test AUC', 'seeds and patients'), val=('Validation AUC', 'seeds'))[judged_in(whole)]
     write_table(out/'overview.csv', table)
-    along(table, settings).savefig(out/'overview.png', dpi=130)
+    along(table, settings, name[0].lower() + name[1:]).savefig(out/'overview.png', dpi=130)
     values = [as_text(*t) for t in zip(table['mean'], table.low, table.high)]
     text = table.assign(text=values).pivot(index=settings, columns='variant', values='text').fillna('')
     text = text[list(dict.fromkeys(table.variant))].to_string()
-    return (f'\nTest AUC, mean [95 % interval] over seeds and patients\n\n{text}\n\n'
+    return (f'\n{name}, mean [95 % interval] over {over}\n\n{text}\n\n'
             f'figure: {out/"overview.png"}')
 
 # %% ../../nbs/reports/05_report.ipynb #08338bed

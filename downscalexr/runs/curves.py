@@ -24,7 +24,7 @@ def plot_history(history: list[dict], # rows of history.jsonl
                 ) -> Figure: # loss and validation AUC per epoch
     "How the run learned; the chosen epoch is marked."
     h, look = pd.DataFrame(history), looks[cfg.downsample]
-    best = h.epoch[h.val_auroc.idxmax()]
+    best = h.epoch.iloc[-1] if cfg.updates else h.epoch[h.val_auroc.idxmax()]
     fig = Figure(figsize=(8, 2.8), layout='constrained')
     a, b = fig.subplots(1, 2)
     a.plot(h.epoch, h.train_loss, '--', color=look.color, label='train')
@@ -32,24 +32,25 @@ def plot_history(history: list[dict], # rows of history.jsonl
     b.plot(h.epoch, h.val_auroc, color=look.color, marker=look.marker, ms=4)
     for ax, name in ((a, 'binary cross-entropy'), (b, 'validation AUC')):
         ax.axvline(best, color='0.8', zorder=0)
-        ax.set(xlabel='epoch', ylabel=name)
+        ax.set(xlabel='part of the updates' if cfg.updates else 'epoch', ylabel=name)
     a.legend(frameon=False)
     fig.suptitle(f'{look.label}, {cfg.arch}, {cfg.image_size} px, seed {cfg.seed}', fontsize=10)
     return fig
 
 # %% ../../nbs/runs/10_curves.ipynb #f13f1d5d
 def draw_logits(ax, # matplotlib axes
-                test: pd.DataFrame, # label, logit
+                scored: pd.DataFrame, # label, logit
                 threshold: float, # chosen on validation
                 color: str, # of the class that is looked for
+                name: str='test', # of the images
                ):
     "Histogram of the logits of both classes, with both thresholds."
-    bins = np.linspace(*np.quantile(test.logit, [0, 1]), 40)
+    bins = np.linspace(*np.quantile(scored.logit, [0, 1]), 40)
     for label, shade in enumerate(('0.6', color)):
-        ax.hist(test.logit[test.label == label], bins, color=shade, alpha=.7, label=CLASSES[label])
+        ax.hist(scored.logit[scored.label == label], bins, color=shade, alpha=.7, label=CLASSES[label])
     ax.axvline(0, color='k', lw=1, label='threshold 0.5')
     ax.axvline(math.log(threshold/(1 - threshold)), color='k', ls=':', lw=1, label='threshold of validation')
-    ax.set(xlabel='logit', ylabel='test images')
+    ax.set(xlabel='logit', ylabel=f'{name} images')
     ax.legend(frameon=False, fontsize=7)
 
 # %% ../../nbs/runs/10_curves.ipynb #e066f7f4
@@ -60,6 +61,8 @@ def draw_roc(ax, # matplotlib axes
     "ROC of validation and test."
     for name, style in (('val', '--'), ('test', '-')):
         rows = predictions[predictions.split == name]
+        if not len(rows):
+            continue # withheld
         fpr, tpr, _ = roc_curve(rows.label, rows.logit)
         label = f'{name}, AUC {auroc(rows.label, rows.logit):.3f}, n = {len(rows)}'
         ax.plot(fpr, tpr, style, color=color, label=label)
@@ -70,11 +73,13 @@ def draw_roc(ax, # matplotlib axes
 def plot_scores(predictions: pd.DataFrame, # split, label, logit
                 threshold: float, # chosen on validation
                 cfg, # the run's configuration, for colour and title
-               ) -> Figure: # histogram of test logits, ROC of validation and test
+               ) -> Figure: # histogram of logits, ROC of validation and test
     "How the run separates the classes."
     fig, color = Figure(figsize=(8, 2.8), layout='constrained'), looks[cfg.downsample].color
     a, b = fig.subplots(1, 2, width_ratios=(1.6, 1))
-    draw_logits(a, predictions[predictions.split == 'test'], threshold, color)
+    last = 'test' if 'test' in set(predictions.split) else 'val' # the test folder may be withheld
+    name = dict(test='test', val='validation')[last]
+    draw_logits(a, predictions[predictions.split == last], threshold, color, name)
     draw_roc(b, predictions, color)
     return fig
 

@@ -207,7 +207,8 @@ def result_points(result: dict, # content of result.json
                   time_ms: int, # when it was filed
                  ) -> list[Point]: # at step 0
     "The numbers of the chosen epoch."
-    if lacks := {'val', 'test'} - result['metrics'].keys():
+    wanted = {'val', 'test'} if result['config'].get('read_test', True) else {'val'}
+    if lacks := wanted - result['metrics'].keys():
         raise KeyError(*lacks)
     numbers = {f'best_{k}': v for k, v in flat_metrics(result['metrics']).items()}
     numbers |= {k: result[k] for k in ('best_epoch', 'threshold')}

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PARTS', 'REMEDY', 'FILES', 'PREDICTIONS', 'read_part', 'read_config', 'read_status', 'folder_key', 'read_history',
-           'stated_files', 'read_result', 'file_fault', 'result_fault', 'unfinished', 'is_finished', 'finished_result',
-           'read_predictions', 'put_aside', 'part_faults', 'set_result_aside', 'mend']
+           'stated_files', 'read_result', 'file_fault', 'result_fault', 'unfinished', 'is_finished', 'withheld',
+           'finished_result', 'read_predictions', 'put_aside', 'part_faults', 'set_result_aside', 'mend']
 
 # %% ../../nbs/runs/05_runfiles.ipynb #559d426c
 import os
@@ -168,6 +168,15 @@ def is_finished(folder: str|Path, # of a run
                ) -> bool: # True: there is nothing left to do
     "Is the run done?"
     return not result_fault(folder, key, digests)[1]
+
+# %% ../../nbs/runs/05_runfiles.ipynb #8de823d5
+def withheld(folder: str|Path, # of a run
+            ) -> bool: # False also where there is no result
+    "Is the run finished without scores of its test folder?"
+    with suppress(Damaged):
+        metrics = (read_part(folder, 'result.json') or dict(metrics={}))['metrics']
+        return 'val' in metrics and 'test' not in metrics
+    return False
 
 # %% ../../nbs/runs/05_runfiles.ipynb #1c39313c
 def finished_result(folder: str|Path, # of a run

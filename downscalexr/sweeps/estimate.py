@@ -21,6 +21,7 @@ from ..core import home, read_json, usable_cores
 from ..data import Split, Splits
 from ..models import build_model
 from ..runs.config import parameter_names
+from ..runs.recipe import UPDATE_PARTS
 from .grid import images_of
 from .jobs import LIMIT, state
 from ..train import TrainConfig, Training, train_epoch
@@ -31,16 +32,18 @@ TIMING = parameter_names(timed=True) # what decides how long a step takes
 def timing_group(config: dict, # of a run
                 ) -> tuple: # hashable
     "The values that decide how long a step takes."
-    return tuple(config.get(name) for name in TIMING)
+    return tuple(config.get(name, getattr(TrainConfig, name)) for name in TIMING) # an older run had the default
 
 # %% ../../nbs/sweeps/07_estimate.ipynb #80b4b7ee
 def step_of_result(result: dict, # of a finished run
                   ) -> float: # seconds per step
     "What a step took on average; validation counts as training does."
-    counts = result['data']['counts']
-    images = sum(sum(counts[split].values()) for split in ('train', 'val'))
-    steps = ceil(images/result['config']['batch_size'])
-    return result['seconds']/result['epochs_run']/steps
+    counts, config = result['data']['counts'], result['config']
+    n = {split: sum(counts[split].values()) for split in ('train', 'val')}
+    epochs, batch = result['epochs_run'], config['batch_size']
+    if updates := config.get('updates', 0):
+        return result['seconds']/(updates + epochs*ceil(n['val']/batch))
+    return result['seconds']/epochs/ceil((n['train'] + n['val'])/batch)
 
 # %% ../../nbs/sweeps/07_estimate.ipynb #55d0ad3a
 def measured_steps() -> dict[tuple, float]: # `timing_group` → seconds per step
@@ -95,6 +98,8 @@ def run_seconds(cfg: TrainConfig, # of a run
     n = {split: sum(counts[split].values()) for split in ('train', 'val')}
     if cfg.limit:
         n = {split: min(images, cfg.limit) for split, images in n.items()}
+    if cfg.updates:
+        return START_S + step*(cfg.updates + UPDATE_PARTS*ceil(n['val']/cfg.batch_size))
     steps = ceil((n['train']*cfg.train_fraction + n['val'])/cfg.batch_size)
     return START_S + cfg.epochs*step*steps
 

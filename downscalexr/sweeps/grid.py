@@ -23,7 +23,7 @@ from ..core import checkout, code_version
 from ..data import Splits, load_splits
 from ..downsample import ORIGINAL, load_plugins, operators
 from ..images.sources import image_nature
-from ..runs.config import NUMERICS, parameter_names
+from ..runs.config import NUMERICS, parameter_names, tuned
 from ..runs.guard import no_exit
 from .specs import read_spec
 from ..train import TrainConfig, check_config, job_key, run_folder
@@ -142,6 +142,8 @@ def whole_grid(grid: dict[str, list], # from `axes`
               ) -> dict[str, list]: # in the order of its runs: seeds first, operators last
     "A grid with the values a study has where none are given; plug-ins are loaded."
     grid = dict(downsample=list(ORIGINAL), num_threads=[1], seed=[0]) | grid
+    if tuned(grid):
+        grid = dict(read_test=[False]) | grid
     for plugins in grid.get('plugins', ['']):
         with no_exit(f'The plug-in {plugins!r}'):
             load_plugins(plugins)

@@ -22,7 +22,7 @@ from ..common.console import redact, system_error
 from ..common.files import set_aside
 from ..common.folders import run_path
 from ..core import Damaged, read_jsonl, shown, usable_cores, write_json
-from ..runs.runfiles import folder_key, is_finished, part_faults, read_part, unfinished
+from ..runs.runfiles import folder_key, is_finished, part_faults, read_part, unfinished, withheld
 from .forkserver import THREAD_VARIABLES, template_running
 
 # %% ../../nbs/sweeps/05_jobs.ipynb #030abee9
@@ -94,7 +94,8 @@ def judge_job(job: dict, # from `grid.make_jobs`
             return 'failed', redact(note['error'])
         if fault := folder_fault(job):
             return 'failed', fault
-        if not note['attempts'] and (folder/'notebook.ipynb').is_file() and is_finished(folder, job['key']):
+        enough = (folder/'notebook.ipynb').is_file() and is_finished(folder, job['key'])
+        if enough and not note['attempts'] and not (job['config'].get('read_test', True) and withheld(folder)):
             return 'done', ''
         return 'running' if not mine and is_locked(folder/'.job.lock') else 'waiting', ''
     except OSError as e:

@@ -19,7 +19,7 @@ from scipy.special import logit
 from ..core import derive_seed
 from .plan import ALPHA, MARGINS, judgement
 from .primary import DRAWS_OF_PATIENTS, compare, holm, image_parts, patient_weights, resampled
-from .store import evidence, read_cases, read_logits, stored_runs
+from .store import read_cases, read_logits, stored_runs
 from ..metrics import youden_threshold
 from ..operators.original import ORIGINAL
 
@@ -58,7 +58,7 @@ def claim_runs(study: Path, # folder of committed files
                why: str, # for the log of readings
                keep: Callable=lambda run: True, # row of a run → whether it is of the claim
                log: bool=True, # False: the reading is in the log already
-              ) -> tuple[dict, dict, pd.DataFrame]: # operator → metric → (runs,), the same → mean part, cases of the test
+              ) -> tuple[dict, dict, pd.DataFrame]: # operator → metric → (runs,), → mean part; cases of the test
     "Metrics of the runs of a claim, and the parts of each operator averaged over its runs."
     cases, logits = read_cases(study), read_logits(study, ('val',), test=True, why=why, log=log)
     val, test = (cases[cases.part == part] for part in ('val', 'test'))
@@ -166,9 +166,9 @@ def judge_c3(pairs: list[pd.DataFrame], # of `pair_rows` in AUC, one per network
             ) -> str: # a verdict
     "Is strided convolution not inherently superior?"
     found = [oriented(rows, 'strided', 'maxpool') for rows in pairs]
-    better = [told and d > 0 for d, told in found]
-    if all(better):
+    if all(told and d > 0 for d, told in found):
         return REFUTED
-    words = [rows[rows.a.isin(['maxpool', 'strided']) & rows.b.isin(['maxpool', 'strided'])].word.iloc[0] for rows in pairs]
+    both = ('maxpool', 'strided')
+    words = [rows[rows.a.isin(both) & rows.b.isin(both)].word.iloc[0] for rows in pairs]
     fine = [word == 'equivalent' or told and d < 0 for word, (d, told) in zip(words, found)]
-    return SUPPORTED if not all(better) and any(fine) else UNDECIDED
+    return SUPPORTED if any(fine) else UNDECIDED

@@ -18,7 +18,6 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ..data import Split, Splits
 from .panel import HARD, PANEL, array_digest, build_panel, hard_split, series
-from .robust import AUGMENTS
 from ..images.robust import AUGMENTS
 from ..models import check_model
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MEASURES', 'SHOWN_SHIFTS', 'FILLS', 'SHORT', 'shift_rows', 'pair_consistency', 'worst_position', 'least_favourable',
-           'flips', 'still_calls', 'shift_parts', 'jointly_correct', 'averaged', 'gather_shifts', 'measured',
+           'flip_shares', 'still_calls', 'shift_parts', 'jointly_correct', 'mean_parts', 'gather_shifts', 'measured_by',
            'shift_levels', 'file_shifts', 'filed_shifts', 'plot_shift_levels', 'flips_by_length', 'plot_lengths',
            'source_pixels', 'displaced_row', 'model_logits', 'shift_map', 'flip_map', 'short_recipe', 'trained_model',
            'kept_model', 'map_rows', 'file_maps', 'plot_shift_maps']
@@ -63,8 +63,8 @@ def least_favourable(labels: np.ndarray, # (N,), 0 or 1
     "Each image's logit at its own worst position."
     return np.where(np.asarray(labels) == 1, logits.min(0), logits.max(0))
 
-# %% ../../nbs/evidence/13_shifts.ipynb #3404fbaa
-def flips(called: np.ndarray, # bool (N,), still
+# %% ../../nbs/evidence/13_shifts.ipynb #9efd6713
+def flip_shares(called: np.ndarray, # bool (N,), still
           moved: np.ndarray, # bool (K, N), displaced
          ) -> dict: # name → float32 (N,), shares of the K displacements
     "Flips of each image, and those towards either class."
@@ -78,7 +78,7 @@ def still_calls(val_labels: np.ndarray, # (V,)
     "A run's calls at its clean-validation threshold."
     return z['test'][0] >= logit(youden_threshold(val_labels, z['val'][0]))
 
-# %% ../../nbs/evidence/13_shifts.ipynb #1f2d6c2d
+# %% ../../nbs/evidence/13_shifts.ipynb #8483fd11
 def shift_parts(val_labels: np.ndarray, # (V,)
                 labels: np.ndarray, # (N,) of the test images
                 z: dict, # logits of a run: val (1, V), test (1, N), shifts (len(SHIFTS), N)
@@ -93,7 +93,7 @@ def shift_parts(val_labels: np.ndarray, # (V,)
     for mode in ('circular', 'zero'):
         rows = shift_rows(mode)
         all_positions = np.vstack([still[None], moved[rows]])
-        out |= {f'{mode} {k}': v for k, v in flips(called, after[rows]).items()}
+        out |= {f'{mode} {k}': v for k, v in flip_shares(called, after[rows]).items()}
         out[f'{mode} pairs'] = 1 - pair_consistency(np.vstack([called[None], after[rows]])).astype(np.float32)
         out[f'{mode} worst auc'] = wins(labels, all_positions[worst_position(labels, all_positions)])
         out[f'{mode} least auc'] = wins(labels, least_favourable(labels, all_positions))
@@ -120,8 +120,8 @@ def jointly_correct(correct: list[np.ndarray], # bool (N,) of each run
                          'jointly correct images is undefined. Compare fewer runs.')
     return kept
 
-# %% ../../nbs/evidence/13_shifts.ipynb #859af927
-def averaged(parts: list[dict], # of `shift_parts`, of the runs of one operator
+# %% ../../nbs/evidence/13_shifts.ipynb #8d2bd87b
+def mean_parts(parts: list[dict], # of `shift_parts`, of the runs of one operator
             ) -> dict: # name → (values of the runs, mean part); of images (runs, N) and (N,)
     "Mean parts; AUCs keep one number per run, as pairs of images are many."
     out = {}
@@ -130,12 +130,12 @@ def averaged(parts: list[dict], # of `shift_parts`, of the runs of one operator
         out[name] = stack.mean((1, 2), dtype=float) if 'auc' in name else stack, stack.mean(0)
     return out
 
-# %% ../../nbs/evidence/13_shifts.ipynb #839d6b3b
+# %% ../../nbs/evidence/13_shifts.ipynb #16d1d4f6
 def gather_shifts(study: Path, # folder of committed files
                   why: str, # for the log of readings
                   log: bool=True, # False: the reading is in the log already, and is done again
                   names: tuple|None=None, # operators to be averaged; default: all
-                 ) -> tuple[dict, np.ndarray, pd.DataFrame]: # operator → `averaged`; jointly correct; cases of the test
+                 ) -> tuple[dict, np.ndarray, pd.DataFrame]: # operator → `mean_parts`; jointly correct; cases of the test
     "The parts of all runs, in the order of their seeds; jointly correct by all operators in any case."
     cases, logits = read_cases(study), read_logits(study, ('val',), test=True, why=why, log=log)
     val, test = (cases[cases.part == part] for part in ('val', 'test'))
@@ -143,12 +143,12 @@ def gather_shifts(study: Path, # folder of committed files
     if unknown := set(names or ()) - set(stored.downsample):
         raise ValueError(f'{study.name} has no runs of {", ".join(sorted(unknown))}.')
     keys = {name: g.sort_values('seed').key for name, g in stored.groupby('downsample') if name in (names or [name])}
-    runs = {name: averaged([shift_parts(*labels, logits[key]) for key in some]) for name, some in keys.items()}
+    runs = {name: mean_parts([shift_parts(*labels, logits[key]) for key in some]) for name, some in keys.items()}
     correct = [still_calls(labels[0], logits[key]) == (labels[1] == 1) for key in stored.key]
     return runs, jointly_correct(correct), test
 
-# %% ../../nbs/evidence/13_shifts.ipynb #c3aa4466
-def measured(run: dict, # of `averaged`
+# %% ../../nbs/evidence/13_shifts.ipynb #47e51ac9
+def measured_by(run: dict, # of `mean_parts`
              measure: str, # of MEASURES
              joint: np.ndarray, # bool (N,), jointly correct
             ) -> tuple[np.ndarray, np.ndarray]: # values of the runs, mean part
@@ -159,7 +159,7 @@ def measured(run: dict, # of `averaged`
     used = joint if 'joint' in measure else np.ones(len(joint), bool)
     return values[:, used].mean(1, dtype=float), part[used]
 
-# %% ../../nbs/evidence/13_shifts.ipynb #2f779736
+# %% ../../nbs/evidence/13_shifts.ipynb #87a732a0
 def shift_levels(runs: dict, # of `gather_shifts`
                  joint: np.ndarray, # bool (N,), jointly correct
                  test: pd.DataFrame, # cases of the test
@@ -172,7 +172,7 @@ def shift_levels(runs: dict, # of `gather_shifts`
     for measure in measures:
         used = joint if 'joint' in measure else np.ones(len(test), bool)
         for name in (o for o in operators() if o in runs):
-            values, part = measured(runs[name], measure, joint)
+            values, part = measured_by(runs[name], measure, joint)
             drawn = resampled('auroc' if 'auc' in measure else '', part, weights[:, used], labels[used])
             rows.append(level_row(name, measure, values, drawn, n))
     return pd.DataFrame(rows)

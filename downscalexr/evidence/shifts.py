@@ -130,12 +130,12 @@ def mean_parts(parts: list[dict], # of `shift_parts`, of the runs of one operato
         out[name] = stack.mean((1, 2), dtype=float) if 'auc' in name else stack, stack.mean(0)
     return out
 
-# %% ../../nbs/evidence/13_shifts.ipynb #16d1d4f6
+# %% ../../nbs/evidence/13_shifts.ipynb #f2a41c06
 def gather_shifts(study: Path, # folder of committed files
                   why: str, # for the log of readings
                   log: bool=True, # False: the reading is in the log already, and is done again
                   names: tuple|None=None, # operators to be averaged; default: all
-                 ) -> tuple[dict, np.ndarray, pd.DataFrame]: # operator → `mean_parts`; jointly correct; cases of the test
+                 ) -> tuple[dict, np.ndarray, pd.DataFrame]: # operator → `mean_parts`; jointly correct; test cases
     "The parts of all runs, in the order of their seeds; jointly correct by all operators in any case."
     cases, logits = read_cases(study), read_logits(study, ('val',), test=True, why=why, log=log)
     val, test = (cases[cases.part == part] for part in ('val', 'test'))
@@ -307,8 +307,8 @@ def flip_map(logits: np.ndarray, # (2·reach + 1, 2·reach + 1, N) of `shift_map
     called = logits >= threshold
     return (called != called[reach, reach]).mean(-1)
 
-# %% ../../nbs/evidence/13_shifts.ipynb #f491a1a6
-SHORT = dict(updates=300, batch_size=32, ema=.98, seed=900)
+# %% ../../nbs/evidence/13_shifts.ipynb #3d11dbe1
+SHORT = dict(updates=150, batch_size=32, ema=.95, seed=900)
 
 def short_recipe(name: str, # one of `operators()`
                 ) -> Recipe: # checked

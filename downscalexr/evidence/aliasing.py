@@ -112,7 +112,7 @@ def validation_flips(model: nn.Module, # in evaluation
     cut, moves = float(logit(youden_threshold(labels, still))), [s for s in SHIFTS if s[0] == 'circular']
     return float(np.mean([(model_logits(model, shifted(images, *s)) >= cut) != (still >= cut) for s in moves]))
 
-# %% ../../nbs/evidence/15_aliasing.ipynb #4b2bec05
+# %% ../../nbs/evidence/15_aliasing.ipynb #284f4510
 EVERY = 4 # validation images in steps of
 
 def operator_rows(name: str, # one of `operators()`
@@ -135,8 +135,10 @@ def file_aliasing(data: TaskData, # of the task
     "Measure the networks of operators and file the table."
     pool = DevicePool()
     rows = [row for name in names or operators() for row in operator_rows(name, data, pool)]
-    content = dict(short=SHORT, images='validation', n=len(data.stacks['val'][0][::EVERY]), fingerprint=data.fingerprint,
-                   rows=rows, behaviour=behaviour_table().reset_index().to_dict('records'), environment=environment())
+    n = len(data.stacks['val'][0][::EVERY])
+    content = dict(short=SHORT, images='validation', n=n, fingerprint=data.fingerprint, rows=rows,
+                   behaviour=behaviour_table().reset_index().to_dict('records'),
+                   environment=environment())
     return write_json(evidence()/'aliasing.json', content)
 
 # %% ../../nbs/evidence/15_aliasing.ipynb #b95dfb6a

@@ -221,12 +221,14 @@ def overlap_table() -> pd.DataFrame: # per corruption: severities, panel, traini
                        training=', '.join(draws) or 'nothing') for name, (panel, draws) in SEEN.items()}
     return pd.DataFrame(rows).T
 
-# %% ../../nbs/evidence/14_corruptions.ipynb #ce0a080a
+# %% ../../nbs/evidence/14_corruptions.ipynb #3ddf14f7
 def file_corruptions(names: tuple, # of operators
                      data: TaskData, # of the task
+                     every: int=4, # validation images in steps of
                     ) -> Path: # the JSON file
     "Score the short models of operators on validation images under every corruption, and file it."
-    images, labels, rows, pool = data.stacks['val'][0], data.tables['val'].label.to_numpy(), [], DevicePool()
+    images, labels = data.stacks['val'][0][::every], data.tables['val'].label.to_numpy()[::every]
+    rows, pool = [], DevicePool()
     for name in names:
         r = short_recipe(name)
         model = kept_model(r, data, pool)

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['EVERY', 'low_passed', 'space_variance', 'folded_energy', 'folded_share', 'halving_layers', 'layer_energies',
-           'model_rows', 'validation_flips', 'operator_rows', 'file_aliasing', 'plot_folded', 'rank_correlation',
+           'model_rows', 'rank_correlation', 'validation_flips', 'operator_rows', 'file_aliasing', 'plot_folded',
            'reliability', 'prediction_table', 'plot_prediction']
 
-# %% ../../nbs/evidence/15_aliasing.ipynb #43bcc17b
+# %% ../../nbs/evidence/15_aliasing.ipynb #3e2bb302
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..core import environment, looks, read_json, write_json
 from ..downsample import behaviour_table, operators
 from .device import DevicePool, prepared
 from .primary import holm
-from .recipe import SHIFTS, Recipe, TaskData, shifted, task_data
+from .recipe import SHIFTS, TaskData, shifted, task_data
 from .shifts import SHORT, filed_shifts, kept_model, model_logits, short_recipe
 from .store import evidence
 from ..metrics import youden_threshold
@@ -102,60 +102,6 @@ def model_rows(model: nn.Module, # in evaluation
     return [dict(known, layer=i, folded=folded_share(s), above=s['above']/s['input'])
             for i, s in enumerate(layer_energies(model, images), 1)]
 
-# %% ../../nbs/evidence/15_aliasing.ipynb #e61104c8
-def validation_flips(model: nn.Module, # in evaluation
-                     images: np.ndarray, # uint8 (N, 1, H, W)
-                     labels: np.ndarray, # (N,)
-                    ) -> float: # share of images and circular displacements of SHIFTS
-    "Flip rate of a model at the threshold of the still images."
-    still = model_logits(model, images)
-    cut, moves = float(logit(youden_threshold(labels, still))), [s for s in SHIFTS if s[0] == 'circular']
-    return float(np.mean([(model_logits(model, shifted(images, *s)) >= cut) != (still >= cut) for s in moves]))
-
-# %% ../../nbs/evidence/15_aliasing.ipynb #284f4510
-EVERY = 4 # validation images in steps of
-
-def operator_rows(name: str, # one of `operators()`
-                  data: TaskData, # of the task
-                  pool: DevicePool, # on the CPU
-                  every: int=EVERY, # validation images in steps of
-                 ) -> list[dict]: # state, layer, folded, above, val_flips
-    "An operator's network, initial and after the short training, on validation images."
-    r: Recipe = short_recipe(name)
-    images, labels = data.stacks['val'][0][::every], data.tables['val'].label.to_numpy()[::every]
-    initial = build_model(r.downsample, r.arch, r.image_size, r.width, r.control or None, r.seed).eval()
-    trained = kept_model(r, data, pool)
-    flipped = validation_flips(trained, images, labels)
-    return (model_rows(initial, images, downsample=name, state='initial')
-            + model_rows(trained, images, downsample=name, state='short', val_flips=flipped))
-
-def file_aliasing(data: TaskData, # of the task
-                  names: tuple|None=None, # of operators; default: all
-                 ) -> Path: # the JSON file
-    "Measure the networks of operators and file the table."
-    pool = DevicePool()
-    rows = [row for name in names or operators() for row in operator_rows(name, data, pool)]
-    n = len(data.stacks['val'][0][::EVERY])
-    content = dict(short=SHORT, images='validation', n=n, fingerprint=data.fingerprint, rows=rows,
-                   behaviour=behaviour_table().reset_index().to_dict('records'),
-                   environment=environment())
-    return write_json(evidence()/'aliasing.json', content)
-
-# %% ../../nbs/evidence/15_aliasing.ipynb #b95dfb6a
-def plot_folded(shares: pd.DataFrame, # a row per operator, a column per layer
-               ) -> Figure:
-    "Folded share of each layer, operators ordered by the mean of their layers."
-    order = shares.mean(axis=1).sort_values(ascending=False).index
-    fig = Figure(figsize=(9.5, 5.4), layout='constrained')
-    for ax, layer in zip(fig.subplots(1, len(shares.columns), sharey=True), shares.columns):
-        for i, name in enumerate(order):
-            ax.plot(shares.loc[name, layer], i, looks[name].marker, color=looks[name].color, ms=5)
-        ax.set_title(f'layer {layer}', fontsize=9)
-        ax.grid(axis='x', color='0.9')
-    fig.axes[0].set_yticks(range(len(order)), [looks[o].label for o in order], fontsize=8)
-    fig.supxlabel('folded share of the output', fontsize=9)
-    return fig
-
 # %% ../../nbs/evidence/15_aliasing.ipynb #0da407a5
 def rank_correlation(x: np.ndarray, # (n,)
                      y: np.ndarray, # (n,)
@@ -173,6 +119,63 @@ def rank_correlation(x: np.ndarray, # (n,)
     half = norm.ppf((1 + confidence)/2)*np.sqrt((1 + r**2/2)/(len(x) - 3))
     low, high = np.tanh(np.arctanh(r) + np.array([-half, half]))
     return dict(r=r, low=float(low), high=float(high), p=float(found.pvalue), n=len(x))
+
+# %% ../../nbs/evidence/15_aliasing.ipynb #e61104c8
+def validation_flips(model: nn.Module, # in evaluation
+                     images: np.ndarray, # uint8 (N, 1, H, W)
+                     labels: np.ndarray, # (N,)
+                    ) -> float: # share of images and circular displacements of SHIFTS
+    "Flip rate of a model at the threshold of the still images."
+    still = model_logits(model, images)
+    cut, moves = float(logit(youden_threshold(labels, still))), [s for s in SHIFTS if s[0] == 'circular']
+    return float(np.mean([(model_logits(model, shifted(images, *s)) >= cut) != (still >= cut) for s in moves]))
+
+# %% ../../nbs/evidence/15_aliasing.ipynb #2f8678fe
+EVERY = 8 # validation images in steps of
+
+def operator_rows(name: str, # one of `operators()`
+                  data: TaskData, # of the task
+                  pool: DevicePool, # on the CPU
+                  trained: bool=True, # False: the initial network alone
+                 ) -> list[dict]: # state, layer, folded, above, val_flips
+    "An operator's network, initial and after the short training, on validation images."
+    r = short_recipe(name)
+    images, labels = data.stacks['val'][0][::EVERY], data.tables['val'].label.to_numpy()[::EVERY]
+    initial = build_model(r.downsample, r.arch, r.image_size, r.width, r.control or None, r.seed).eval()
+    rows = model_rows(initial, images, downsample=name, state='initial')
+    if not trained:
+        return rows
+    model = kept_model(r, data, pool)
+    flipped = validation_flips(model, images, labels)
+    return rows + model_rows(model, images, downsample=name, state='short', val_flips=flipped)
+
+# %% ../../nbs/evidence/15_aliasing.ipynb #7fb08931
+def file_aliasing(data: TaskData, # of the task
+                  trained: tuple|None=None, # operators whose short model is measured, too; default: all
+                 ) -> Path: # the JSON file
+    "Measure the networks of all operators and file the table."
+    pool, names = DevicePool(), operators()
+    chosen = names if trained is None else trained
+    rows = [row for name in names for row in operator_rows(name, data, pool, name in chosen)]
+    content = dict(short=SHORT, images='validation', n=len(data.stacks['val'][0][::EVERY]), rows=rows,
+                   fingerprint=data.fingerprint, behaviour=behaviour_table(5).reset_index().to_dict('records'),
+                   environment=environment())
+    return write_json(evidence()/'aliasing.json', content)
+
+# %% ../../nbs/evidence/15_aliasing.ipynb #b95dfb6a
+def plot_folded(shares: pd.DataFrame, # a row per operator, a column per layer
+               ) -> Figure:
+    "Folded share of each layer, operators ordered by the mean of their layers."
+    order = shares.mean(axis=1).sort_values(ascending=False).index
+    fig = Figure(figsize=(9.5, 5.4), layout='constrained')
+    for ax, layer in zip(fig.subplots(1, len(shares.columns), sharey=True), shares.columns):
+        for i, name in enumerate(order):
+            ax.plot(shares.loc[name, layer], i, looks[name].marker, color=looks[name].color, ms=5)
+        ax.set_title(f'layer {layer}', fontsize=9)
+        ax.grid(axis='x', color='0.9')
+    fig.axes[0].set_yticks(range(len(order)), [looks[o].label for o in order], fontsize=8)
+    fig.supxlabel('folded share of the output', fontsize=9)
+    return fig
 
 # %% ../../nbs/evidence/15_aliasing.ipynb #60ab8766
 def reliability(levels: pd.DataFrame, # operators of one measure: mean, sd, n

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['MEASURES', 'SHOWN_SHIFTS', 'FILLS', 'SHORT', 'shift_rows', 'pair_consistency', 'worst_position', 'least_favourable',
            'flip_shares', 'still_calls', 'shift_parts', 'jointly_correct', 'mean_parts', 'gather_shifts', 'measured_by',
-           'shift_levels', 'file_shifts', 'filed_shifts', 'plot_shift_levels', 'flips_by_length', 'plot_lengths',
-           'source_pixels', 'displaced_row', 'model_logits', 'shift_map', 'flip_map', 'short_recipe', 'trained_model',
-           'kept_model', 'map_rows', 'file_maps', 'plot_shift_maps']
+           'shift_levels', 'file_shifts', 'filed_shifts', 'plot_shift_levels', 'flips_by_length', 'source_pixels',
+           'displaced_row', 'model_logits', 'shift_map', 'flip_map', 'short_recipe', 'trained_model', 'kept_model',
+           'map_rows', 'file_maps', 'plot_shift_maps']
 
 # %% ../../nbs/evidence/13_shifts.ipynb #c6cfcc18
 import io
@@ -221,24 +221,6 @@ def flips_by_length(levels: pd.DataFrame, # of `filed_shifts`
     rows = levels[levels.metric.str.endswith(' px')]
     kind = rows.metric.str.extract(r'(?P<mode>\w+) (?P<pixels>\d+) px').astype(dict(pixels=int))
     return rows.join(kind).pivot(index='operator', columns=['mode', 'pixels'], values='mean').sort_index(axis=1)
-
-# %% ../../nbs/evidence/13_shifts.ipynb #60a9f40f
-def plot_lengths(lengths: pd.DataFrame, # of `flips_by_length`
-                ) -> Figure:
-    "Flip rate against displacement."
-    fig = Figure(figsize=(9.5, 4.6), layout='constrained')
-    axes = fig.subplots(1, 2, sharey=True)
-    for ax, mode in zip(axes, ('circular', 'zero')):
-        for name, row in lengths[mode].iterrows():
-            look = looks[name]
-            ax.plot(row.index, row, color=look.color, marker=look.marker, ms=4, lw=.9, label=look.label)
-        ax.set(title=mode, xlabel='displacement / px', xscale='log')
-        ax.set_xticks(lengths[mode].columns, lengths[mode].columns)
-        ax.minorticks_off()
-        ax.grid(color='0.92')
-    axes[0].set_ylabel('flip rate')
-    fig.legend(*axes[0].get_legend_handles_labels(), loc='outside right center', fontsize=8)
-    return fig
 
 # %% ../../nbs/evidence/13_shifts.ipynb #f0768f98
 FILLS = ('circular', 'zero', 'reflect')

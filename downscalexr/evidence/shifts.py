@@ -334,11 +334,11 @@ def kept_model(r: Recipe, # checked
     atomic_write(path, content.getvalue())
     return model
 
-# %% ../../nbs/evidence/13_shifts.ipynb #8d4ff7ff
+# %% ../../nbs/evidence/13_shifts.ipynb #f7624390
 def map_rows(name: str, # one of `operators()`
              data: TaskData, # of the task
              pool: DevicePool, # on the CPU
-             every: int=8, # validation images in steps of
+             every: int=16, # validation images in steps of
             ) -> list[dict]: # downsample, fill, n, flips: (17, 17), auc: (17, 17)
     "Shift maps of one operator's short model on validation images."
     r, labels = short_recipe(name), data.tables['val'].label.to_numpy()

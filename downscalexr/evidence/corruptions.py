@@ -181,7 +181,7 @@ def corruption_scores(score: Callable, # images → logits (N,)
                          flips=float(((logits >= threshold) != still).mean())))
     return pd.DataFrame(rows)
 
-# %% ../../nbs/evidence/14_corruptions.ipynb #44b5010e
+# %% ../../nbs/evidence/14_corruptions.ipynb #42179076
 def ratio_or_reason(above: float, # numerator
                     below: float, # denominator
                     reason: str, # why the denominator may not be positive
@@ -200,7 +200,7 @@ def relative_errors(rows: pd.DataFrame, # of `corruption_scores`
         worse, reference_worse = mean[name] - mean['clean'], of_reference[name] - of_reference['clean']
         rbe, no_rbe = ratio_or_reason(worse, reference_worse, 'the reference does not get worse')
         out[name] = dict(error=mean[name], BE=be, rBE=rbe, note='; '.join(filter(None, (no_be, no_rbe))))
-    return pd.DataFrame(out).T
+    return pd.DataFrame.from_dict(out, orient='index')
 
 # %% ../../nbs/evidence/14_corruptions.ipynb #8ccc42c7
 SEEN = { # corruption → those of the panel it resembles, draws of `robust` it resembles
@@ -239,14 +239,14 @@ def file_corruptions(names: tuple, # of operators
                    environment=environment())
     return write_json(evidence()/'corruptions_short.json', content)
 
-# %% ../../nbs/evidence/14_corruptions.ipynb #e22bb955
+# %% ../../nbs/evidence/14_corruptions.ipynb #b1bdf4cc
 def plot_severities(rows: pd.DataFrame, # of `corruption_scores`, with downsample
                     value: str='auc', # or 'error' or 'flips'
                    ) -> Figure:
     "A panel per corruption, a line per operator."
     fig = Figure(figsize=(9.5, 5.6), layout='constrained')
     panels = fig.subplots(3, 5, sharex=True, sharey=True).flat
-    for ax, name in zip(panels, STRENGTHS):
+    for name, ax in zip(STRENGTHS, panels):
         for operator in dict.fromkeys(rows.downsample):
             g = rows[(rows.downsample == operator) & rows.corruption.isin(['clean', name])]
             look = looks[operator]
@@ -255,7 +255,7 @@ def plot_severities(rows: pd.DataFrame, # of `corruption_scores`, with downsampl
         ax.grid(color='0.92')
     for ax in panels:
         ax.set_visible(False)
-    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='lower right', fontsize=9)
+    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc=(.68, .1), fontsize=9)
     fig.supxlabel('severity (0: clean)', fontsize=9)
     fig.supylabel(dict(auc='AUC', error='balanced error', flips='flip rate')[value], fontsize=9)
     return fig

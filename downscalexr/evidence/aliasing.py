@@ -7,7 +7,7 @@ __all__ = ['EVERY', 'low_passed', 'space_variance', 'folded_energy', 'folded_sha
            'model_rows', 'rank_correlation', 'validation_flips', 'operator_rows', 'file_aliasing', 'plot_folded',
            'reliability', 'prediction_table', 'plot_prediction']
 
-# %% ../../nbs/evidence/15_aliasing.ipynb #3e2bb302
+# %% ../../nbs/evidence/15_aliasing.ipynb #34de3661
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,10 @@ from torch import nn
 from ..core import environment, looks, read_json, write_json
 from ..downsample import behaviour_table, operators
 from .device import DevicePool, prepared
+from .displacements import SHORT, kept_model, model_logits, short_recipe
 from .primary import holm
 from .recipe import SHIFTS, TaskData, shifted, task_data
-from .shifts import SHORT, filed_shifts, kept_model, model_logits, short_recipe
+from .shifts import filed_shifts
 from .store import evidence
 from ..metrics import youden_threshold
 from ..models import build_model

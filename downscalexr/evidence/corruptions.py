@@ -7,7 +7,7 @@ __all__ = ['STRENGTHS', 'LEVELS', 'SEEN', 'image_generators', 'drawn_numbers', '
            'corrupt_at', 'plot_corruptions', 'balanced_error', 'corruption_scores', 'ratio_or_reason',
            'relative_errors', 'overlap_table', 'file_corruptions', 'plot_severities']
 
-# %% ../../nbs/evidence/14_corruptions.ipynb #7a061040
+# %% ../../nbs/evidence/14_corruptions.ipynb #ea2fca27
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -22,9 +22,9 @@ from scipy.special import logit
 from ..common.scores import counts, rates
 from ..core import derive_seed, environment, looks, read_json, write_json
 from .device import DevicePool
+from .displacements import SHORT, kept_model, model_logits, short_recipe
 from .panel import jpeg
 from .recipe import TaskData, task_data
-from .shifts import SHORT, kept_model, model_logits, short_recipe
 from .store import evidence
 from ..metrics import auroc, youden_threshold
 
@@ -163,7 +163,7 @@ def balanced_error(labels: np.ndarray, # (N,), 0 or 1
     found = rates(*counts(labels, np.asarray(logits) - threshold))
     return float(1 - (found['recall'] + found['specificity'])/2)
 
-# %% ../../nbs/evidence/14_corruptions.ipynb #697aced8
+# %% ../../nbs/evidence/14_corruptions.ipynb #6ef237b7
 def corruption_scores(score: Callable, # images → logits (N,)
                       images: np.ndarray, # uint8 (N, 1, H, W)
                       labels: np.ndarray, # (N,), 0 or 1
@@ -176,9 +176,8 @@ def corruption_scores(score: Callable, # images → logits (N,)
     still, rows = score(images) >= threshold, []
     for name, severity in cells:
         logits = score(corrupt_at(images, name, severity) if severity else images)
-        rows.append(dict(corruption=name, severity=severity, auc=auroc(labels, logits),
-                         error=balanced_error(labels, logits, threshold),
-                         flips=float(((logits >= threshold) != still).mean())))
+        error, flips = balanced_error(labels, logits, threshold), ((logits >= threshold) != still).mean()
+        rows.append(dict(corruption=name, severity=severity, auc=auroc(labels, logits), error=error, flips=float(flips)))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/evidence/14_corruptions.ipynb #42179076

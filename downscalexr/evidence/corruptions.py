@@ -163,7 +163,7 @@ def balanced_error(labels: np.ndarray, # (N,), 0 or 1
     found = rates(*counts(labels, np.asarray(logits) - threshold))
     return float(1 - (found['recall'] + found['specificity'])/2)
 
-# %% ../../nbs/evidence/14_corruptions.ipynb #6ef237b7
+# %% ../../nbs/evidence/14_corruptions.ipynb #89b49d2a
 def corruption_scores(score: Callable, # images → logits (N,)
                       images: np.ndarray, # uint8 (N, 1, H, W)
                       labels: np.ndarray, # (N,), 0 or 1
@@ -176,11 +176,12 @@ def corruption_scores(score: Callable, # images → logits (N,)
     still, rows = score(images) >= threshold, []
     for name, severity in cells:
         logits = score(corrupt_at(images, name, severity) if severity else images)
-        error, flips = balanced_error(labels, logits, threshold), ((logits >= threshold) != still).mean()
-        rows.append(dict(corruption=name, severity=severity, auc=auroc(labels, logits), error=error, flips=float(flips)))
+        found = dict(auc=auroc(labels, logits), error=balanced_error(labels, logits, threshold),
+                     flips=float(((logits >= threshold) != still).mean()))
+        rows.append(dict(corruption=name, severity=severity) | found)
     return pd.DataFrame(rows)
 
-# %% ../../nbs/evidence/14_corruptions.ipynb #42179076
+# %% ../../nbs/evidence/14_corruptions.ipynb #d0b13fe0
 def ratio_or_reason(above: float, # numerator
                     below: float, # denominator
                     reason: str, # why the denominator may not be positive
@@ -188,6 +189,7 @@ def ratio_or_reason(above: float, # numerator
     "A ratio where it is defined."
     return (above/below, '') if below > 1e-12 else (float('nan'), f'undefined: {reason}')
 
+# %% ../../nbs/evidence/14_corruptions.ipynb #97994622
 def relative_errors(rows: pd.DataFrame, # of `corruption_scores`
                     reference: pd.DataFrame, # the same of the reference model
                    ) -> pd.DataFrame: # per corruption: error, BE, rBE, note

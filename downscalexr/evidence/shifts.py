@@ -131,7 +131,7 @@ def mean_parts(parts: list[dict], # of `shift_parts`, of the runs of one operato
         out[name] = stack.mean((1, 2), dtype=float) if 'auc' in name else stack, stack.mean(0)
     return out
 
-# %% ../../nbs/evidence/13_shifts.ipynb #20bfa148
+# %% ../../nbs/evidence/13_shifts.ipynb #a3a8f639
 def gather_shifts(study: Path, # folder of committed files
                   why: str, # for the log of readings
                   log: bool=True, # False: done again
@@ -144,9 +144,9 @@ def gather_shifts(study: Path, # folder of committed files
     missing = set(names or ()) - set(stored.downsample)
     if missing:
         raise ValueError(f'{study.name} has no runs of {sorted(missing)}.')
-    keys = {name: g.sort_values('seed').key for name, g in stored.groupby('downsample') if name in (names or [name])}
-    runs = {name: mean_parts([shift_parts(*labels, logits[key]) for key in some]) for name, some in keys.items()}
-    correct = [still_calls(labels[0], logits[key]) == (labels[1] == 1) for key in stored.key]
+    keys = {o: g.sort_values('seed').key for o, g in stored.groupby('downsample') if o in (names or [o])}
+    runs = {o: mean_parts([shift_parts(*labels, logits[k]) for k in some]) for o, some in keys.items()}
+    correct = [still_calls(labels[0], logits[k]) == (labels[1] == 1) for k in stored.key]
     return runs, jointly_correct(correct), test
 
 # %% ../../nbs/evidence/13_shifts.ipynb #47e51ac9

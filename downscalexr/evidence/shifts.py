@@ -137,7 +137,7 @@ def gather_shifts(study: Path, # folder of committed files
                   log: bool=True, # False: done again
                   names: tuple|None=None, # operators to be averaged; default: all
                  ) -> tuple[dict, np.ndarray, pd.DataFrame]: # operator → `mean_parts`; jointly correct; test cases
-    "The parts of the runs; jointly correct are images that all operators get right."
+    "The parts of the runs, and the images that all of them get right."
     cases, logits = read_cases(study), read_logits(study, ('val',), test=True, why=why, log=log)
     val, test = (cases[cases.part == part] for part in ('val', 'test'))
     labels, stored = (val.label.to_numpy(), test.label.to_numpy()), stored_runs(study)

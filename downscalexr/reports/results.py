@@ -12,7 +12,6 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from downscalexr.metrics import (
     auroc,
@@ -21,6 +20,7 @@ from downscalexr.metrics import (
     paired_difference,
     rate,
     seed_interval,
+    stated_cutoff,
 )
 from .gathered import Results, load_results
 
@@ -36,8 +36,8 @@ def test_logits(r: Results, # from `load_results`
     by_seed = kept.pivot(index='file', columns='seed', values='logit').sort_index()
     images = p.drop_duplicates('file').set_index('file').loc[by_seed.index]
     runs = r.runs[r.runs.downsample == variant].set_index('seed')
-    thresholds = runs.threshold.loc[by_seed.columns].to_numpy()
-    shift = logit(thresholds)[:, None] if at == 'at_val' else 0.
+    cutoffs = np.array([stated_cutoff(run) for run in runs.loc[by_seed.columns].to_dict('records')])
+    shift = cutoffs[:, None] if at == 'at_val' else 0.
     return images.label.to_numpy(), by_seed.to_numpy().T - shift, images.patient.to_numpy()
 
 # %% ../../nbs/reports/02_results.ipynb #ac1578f3

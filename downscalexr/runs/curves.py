@@ -40,7 +40,7 @@ def plot_history(history: list[dict], # rows of history.jsonl
 # %% ../../nbs/runs/10_curves.ipynb #f13f1d5d
 def draw_logits(ax, # matplotlib axes
                 test: pd.DataFrame, # label, logit
-                threshold: float, # chosen on validation
+                cutoff: float, # the logit chosen on validation
                 color: str, # of the class that is looked for
                ):
     "Histogram of the logits of both classes, with both thresholds."
@@ -48,7 +48,7 @@ def draw_logits(ax, # matplotlib axes
     for label, shade in enumerate(('0.6', color)):
         ax.hist(test.logit[test.label == label], bins, color=shade, alpha=.7, label=CLASSES[label])
     ax.axvline(0, color='k', lw=1, label='threshold 0.5')
-    ax.axvline(math.log(threshold/(1 - threshold)), color='k', ls=':', lw=1, label='threshold of validation')
+    ax.axvline(cutoff, color='k', ls=':', lw=1, label='threshold of validation')
     ax.set(xlabel='logit', ylabel='test images')
     ax.legend(frameon=False, fontsize=7)
 
@@ -68,13 +68,13 @@ def draw_roc(ax, # matplotlib axes
 
 # %% ../../nbs/runs/10_curves.ipynb #581d8cac
 def plot_scores(predictions: pd.DataFrame, # split, label, logit
-                threshold: float, # chosen on validation
+                cutoff: float, # the logit chosen on validation
                 cfg, # the run's configuration, for colour and title
                ) -> Figure: # histogram of test logits, ROC of validation and test
     "How the run separates the classes."
     fig, color = Figure(figsize=(8, 2.8), layout='constrained'), looks[cfg.downsample].color
     a, b = fig.subplots(1, 2, width_ratios=(1.6, 1))
-    draw_logits(a, predictions[predictions.split == 'test'], threshold, color)
+    draw_logits(a, predictions[predictions.split == 'test'], cutoff, color)
     draw_roc(b, predictions, color)
     return fig
 

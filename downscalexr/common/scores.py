@@ -28,7 +28,7 @@ def checked(labels, # (N,), 0 NORMAL or 1 PNEUMONIA
         raise ValueError('no cases: labels and logits are empty')
     if not np.isfinite(z).all():
         raise ValueError(f'{(~np.isfinite(z)).sum()} of {len(z)} logits are NaN or infinite: the training diverged?')
-    wrong = y[~np.isin(y, (0, 1))]
+    wrong = y[(y != 0) & (y != 1)]
     if len(wrong):
         raise ValueError(f'labels must be 0 or 1, got {wrong[0]!r}')
     return y.astype(bool), z

@@ -69,21 +69,11 @@ def scores(labels, # (N,), 0 or 1
     return {k: float(v) for k, v in rates(**found).items()} | found | where
 
 # %% ../../nbs/common/03_scores.ipynb #098f56da
-def _by_score(labels, logits, weights=None) -> tuple[np.ndarray, np.ndarray]: # normals and pneumonias, each (B, groups)
-    "Total weight of either class at each distinct score, lowest score first."
-    y, z = checked(labels, logits)
-    w = np.ones((1, len(y))) if weights is None else np.asarray(weights, dtype=float)
-    order = np.argsort(z, kind='stable')
-    starts = np.flatnonzero(np.diff(z[order], prepend=-np.inf))
-    drawn = w[:, order]
-    classes = (drawn*(y[order] == c) for c in (False, True))
-    return tuple(c if len(starts) == len(z) else np.add.reduceat(c, starts, axis=1) for c in classes)
-
-# %% ../../nbs/common/03_scores.ipynb #9f65f6e9
-def _unranked(neg, pos) -> np.ndarray: # (B,) bool
-    "Is there one class only, or one score only? From the groups of `_by_score`."
-    both = neg + pos
-    return (neg.sum(1) == 0) | (pos.sum(1) == 0) | (both.max(1) == both.sum(1))
+def _unranked(y, z, w) -> np.ndarray: # (B,) bool; from labels (N,), logits (N,) and weights (B, N)
+    "Is there one class only, or one score only?"
+    shared = np.intersect1d(z[y], z[~y]) # both classes can have one score only there
+    elsewhere = w@(z[:, None] != shared)
+    return (w@y == 0) | (w@~y == 0) | (elsewhere == 0).any(1)
 
 # %% ../../nbs/common/03_scores.ipynb #394f2718
 def _ratio(above, below, weights) -> np.ndarray|float:
@@ -106,9 +96,7 @@ def auroc(labels, # (N,), 0 or 1
     left, right = (np.searchsorted(z[normal], z[ill], side) for side in ('left', 'right'))
     wins = np.einsum('bi,bi->b', w[:, ill], below[:, left] + below[:, right])/2 # ties: half
     pairs = below[:, -1]*w[:, ill].sum(1)
-    if len(np.unique(z)) < len(z): # without ties two classes have two scores
-        pairs[_unranked(*_by_score(y, z, w))] = 0
-    return _ratio(wins, pairs, weights)
+    return _ratio(wins, np.where(_unranked(y, z, w), 0, pairs), weights)
 
 # %% ../../nbs/common/03_scores.ipynb #2065cd7b
 def average_precision(labels, # (N,), 0 or 1
@@ -116,11 +104,15 @@ def average_precision(labels, # (N,), 0 or 1
                       weights=None, # (B, N) how often each case counts; default: once
                      ) -> float|np.ndarray: # in [0, 1], NaN with one class or one score only; (B,) with weights
     "Area under the precision-recall curve, as a step sum."
-    neg, pos = (c[:, ::-1] for c in _by_score(labels, logits, weights)) # highest score first
-    called, found = (neg + pos).cumsum(1), pos.cumsum(1)
+    y, z = checked(labels, logits)
+    w = np.ones((1, len(y))) if weights is None else np.asarray(weights, dtype=float)
+    order = np.argsort(-z, kind='stable') # highest score first
+    last = np.flatnonzero(np.diff(z[order], append=-np.inf)) # of each score
+    drawn = w[:, order]
+    called, found = drawn.cumsum(1)[:, last], (drawn*y[order]).cumsum(1)[:, last]
     precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
-    total = np.where(_unranked(neg, pos), 0, pos.sum(1))
-    return _ratio(np.einsum('bg,bg->b', pos, precision), total, weights)
+    total = np.where(_unranked(y, z, w), 0, found[:, -1])
+    return _ratio(np.einsum('bg,bg->b', np.diff(found, axis=1, prepend=0), precision), total, weights)
 
 # %% ../../nbs/common/03_scores.ipynb #45e1b5e1
 def log_loss(labels, # (N,), 0 or 1
@@ -135,12 +127,14 @@ def youden_cutoff(labels, # (N,), 0 or 1, of validation images
                   logits, # (N,)
                  ) -> float: # a logit: cases from it on are called positive
     "The cutoff with the largest sensitivity + specificity - 1; of equals the lowest."
-    neg, pos = (c[0].astype(int) for c in _by_score(labels, logits))
-    if not neg.sum() or not pos.sum():
-        raise ValueError(f'a threshold needs both classes, got {neg.sum()} normal and {pos.sum()} pneumonia cases')
-    tp, fp = (c[::-1].cumsum()[::-1] for c in (pos, neg)) # called positive when cutting just below each score
-    best = np.argmax(tp*neg.sum() - fp*pos.sum()) # argmax takes the first, i.e. lowest
-    distinct = np.unique(np.asarray(logits, dtype=float))
+    y, z = checked(labels, logits)
+    n_ill = int(y.sum())
+    n_normal = len(y) - n_ill
+    if not n_normal or not n_ill:
+        raise ValueError(f'a threshold needs both classes, got {n_normal} normal and {n_ill} pneumonia cases')
+    distinct, group = np.unique(z, return_inverse=True)
+    tp, fp = (np.bincount(group, c).astype(int)[::-1].cumsum()[::-1] for c in (y, ~y)) # called positive from each score on
+    best = np.argmax(tp*n_normal - fp*n_ill) # argmax takes the first, i.e. lowest
     if best == 0:
         return float(distinct[0])
     below, above = distinct[best - 1], distinct[best]

@@ -144,7 +144,7 @@ def draw_reliability(ax, # axes of a figure
     ax.set_aspect('equal')
     ax.tick_params(labelsize=8)
 
-# %% ../../nbs/evidence/18_thresholds.ipynb #710b8e07
+# %% ../../nbs/evidence/18_thresholds.ipynb #52941f8c
 def plot_reliability(rows: pd.DataFrame, # of `judge_study`
                      logits: dict, # of `read_logits`
                      labels: dict, # val, test → (N,)
@@ -152,7 +152,8 @@ def plot_reliability(rows: pd.DataFrame, # of `judge_study`
     "Reliability diagrams of a study."
     fig = Figure(figsize=(9, 3.4), layout='constrained')
     axes = fig.subplots(1, 3, sharex=True, sharey=True)
-    panels = (('val', False, 'clean validation'), ('test', False, 'test'), ('test', True, 'test, after the temperature'))
+    panels = (('val', False, 'clean validation'), ('test', False, 'test'),
+              ('test', True, 'test, after the temperature'))
     for ax, (part, tempered, title) in zip(axes, panels):
         z = {name: pooled_logits(g, logits, part, tempered) for name, g in rows.groupby('downsample')}
         draw_reliability(ax, labels[part], z, title)

@@ -35,7 +35,7 @@ def seed_interval(values, # (S,), one per seed
     return float(v.mean()), float(v.mean() - half), float(v.mean() + half)
 
 # %% ../nbs/00_metrics.ipynb #6f3b0abd
-DRAWS, BLOCK = 20_000, 100 # resamples; of them in one step
+DRAWS, BLOCK = 20_000, 200 # resamples; of them in one step
 
 @lru_cache(maxsize=2)
 def _patient_draws(n_patients: int, n_boot: int, seed: int) -> np.ndarray: # (B, P) uint16, not to be changed

@@ -133,7 +133,7 @@ def youden_cutoff(labels, # (N,), 0 or 1, of validation images
     if not n_normal or not n_ill:
         raise ValueError(f'a threshold needs both classes, got {n_normal} normal and {n_ill} pneumonia cases')
     distinct, group = np.unique(z, return_inverse=True)
-    tp, fp = (np.bincount(group, c).astype(int)[::-1].cumsum()[::-1] for c in (y, ~y)) # called positive from each score on
+    tp, fp = (np.bincount(group, c).astype(int)[::-1].cumsum()[::-1] for c in (y, ~y)) # called from each score on
     best = np.argmax(tp*n_normal - fp*n_ill) # argmax takes the first, i.e. lowest
     if best == 0:
         return float(distinct[0])

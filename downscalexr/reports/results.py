@@ -47,8 +47,8 @@ COLUMNS = ['variant', 'metric', 'mean', 'low', 'high'] # of every summary
 def test_summary(r: Results, # from `load_results`
                  at: str='at_half', # 'at_half' or 'at_val'
                 ) -> pd.DataFrame: # one row per variant and metric, `COLUMNS`
-    "Mean over seeds of each test metric, with its interval over patients and seeds."
-    statistics = dict(auroc=auroc, average_precision=average_precision)
+    "Mean over seeds of each test metric, with its interval over patients and seeds; the areas at 'at_half' alone."
+    statistics = dict(auroc=auroc, average_precision=average_precision) if at == 'at_half' else {} # need none
     statistics |= {name: rate(name) for name in (*RATES, 'fp', 'fn')}
     rows = []
     for variant in r.variants:
@@ -123,9 +123,8 @@ def summary_table(summary: pd.DataFrame, # with `COLUMNS`
 def comparison(r: Results, # from `load_results`
               ) -> pd.DataFrame: # part, variant, metric, mean, low, high
     "Everything that is compared, one number per row."
-    at_val = test_summary(r, 'at_val')
     by_part = {'test, threshold 0.5': test_summary(r),
-               'test, threshold of validation': at_val[~at_val.metric.isin(['auroc', 'average_precision'])],
+               'test, threshold of validation': test_summary(r, 'at_val'),
                'train and validation': seed_summary(r), 'cost': cost_summary(r)}
     return pd.concat([p.assign(part=name) for name, p in by_part.items()])[['part', *COLUMNS]]
 

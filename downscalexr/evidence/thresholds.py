@@ -6,7 +6,7 @@
 __all__ = ['judged_table', 'plot_judged', 'spread_within', 'spread_table', 'plot_spread', 'plot_bias', 'pooled_logits',
            'draw_reliability', 'plot_reliability']
 
-# %% ../../nbs/evidence/18_thresholds.ipynb #a80a2f4d
+# %% ../../nbs/evidence/18_thresholds.ipynb #4c972373
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from ..core import looks
 from .judged import calibration_bins
 from .operators import means_by_operator
+from ..reports.kernels import pooled_sd, sd_interval
 
 # %% ../../nbs/evidence/18_thresholds.ipynb #30aa4ab1
 def judged_table(rows: pd.DataFrame, # of `judge_study`

@@ -73,7 +73,7 @@ def spread_table(rows: pd.DataFrame, # of `judge_study`
             out.append(dict(figure=name, threshold=cutoff, mean=rows[column].mean(), sd=sd, sd_low=low, sd_high=high))
     return pd.DataFrame(out).set_index(['figure', 'threshold'])
 
-# %% ../../nbs/evidence/18_thresholds.ipynb #afb79825
+# %% ../../nbs/evidence/18_thresholds.ipynb #31140167
 def plot_spread(rows: pd.DataFrame, # of `judge_study`
                 name: str='specificity', # a figure at a threshold
                 cutoffs: tuple=('half', 'clean', 'panel'), # names of thresholds
@@ -86,18 +86,19 @@ def plot_spread(rows: pd.DataFrame, # of `judge_study`
     for column, cutoff, marker, color in zip(columns, cutoffs, 'os^', ('#0072B2', '#D55E00', 'k')):
         ax.plot(sds[column], range(len(sds)), marker, color=color, mfc='white', ms=6, label=cutoff)
     ax.set_yticks(range(len(sds)), [looks[n].label for n in sds.index], fontsize=8)
+    ax.tick_params(labelsize=8)
     ax.set_xlabel(f'sd of {name} over seeds', fontsize=9)
     ax.set_xlim(0)
     ax.grid(color='0.92')
     ax.legend(title='threshold', fontsize=8, title_fontsize=8)
     return fig
 
-# %% ../../nbs/evidence/18_thresholds.ipynb #20c7f629
+# %% ../../nbs/evidence/18_thresholds.ipynb #96549cac
 def plot_bias(rows: pd.DataFrame, # of `judge_study`
               cutoffs: dict, # name → title of its panel
              ) -> Figure: # panels share their axes
     "False-positive against false-negative rate: means of operators, runs as dots."
-    fig = Figure(figsize=(9, 5), layout='constrained')
+    fig = Figure(figsize=(9, 5.4), layout='constrained')
     axes = np.atleast_1d(fig.subplots(1, len(cutoffs), sharex=True, sharey=True))
     for ax, (cutoff, title) in zip(axes, cutoffs.items()):
         false, missed = 1 - rows[f'specificity_{cutoff}'], 1 - rows[f'recall_{cutoff}']
@@ -110,8 +111,8 @@ def plot_bias(rows: pd.DataFrame, # of `judge_study`
         ax.tick_params(labelsize=8)
         ax.grid(color='0.93')
     axes[0].set_ylabel('false-negative rate', fontsize=9)
-    fig.supxlabel('false-positive rate', fontsize=9)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=6, fontsize=8, frameon=False)
+    axes[len(axes)//2].set_xlabel('false-positive rate', fontsize=9)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=4, fontsize=8, frameon=False)
     return fig
 
 # %% ../../nbs/evidence/18_thresholds.ipynb #0f6ceb5f

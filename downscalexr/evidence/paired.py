@@ -101,7 +101,8 @@ def found_differences(pairs: pd.DataFrame, # of `network_pairs`
                       alpha: float=.05, # level
                      ) -> dict: # pairs; of each test: A better, B better, share that differ
     "How often each test calls A or B better."
-    out, ahead = dict(pairs=len(pairs)), dict(delong=pairs.difference, mcnemar=pairs.only_a - pairs.only_b)
+    out: dict[str, float] = dict(pairs=len(pairs))
+    ahead = dict(delong=pairs.difference, mcnemar=pairs.only_a - pairs.only_b)
     for test, sign in ahead.items():
         told = pairs[f'p_{test}'] < alpha
         better, worse = int((told & (sign > 0)).sum()), int((told & (sign < 0)).sum())

@@ -61,10 +61,19 @@ def _student_draws(n_seeds: int, n_boot: int, seed: int) -> np.ndarray: # (B, 20
     return t
 
 # %% ../nbs/00_metrics.ipynb #734a0297
+@lru_cache(maxsize=2)
+def _image_draws(who: tuple, # (N,) number of the patient each image is of
+                 n_boot: int, seed: int) -> np.ndarray: # (B, N) uint16, not to be changed
+    "How often each image is drawn in each resample."
+    draws = _patient_draws(max(who) + 1, n_boot, seed)[:, who]
+    draws.flags.writeable = False
+    return draws
+
+# %% ../nbs/00_metrics.ipynb #f597ef2c
 def _resamples(patients, n_seeds: int, n_boot: int, seed: int) -> tuple[np.ndarray, np.ndarray]: # (B, N) and (B, T)
     "How often each image is drawn in each resample, and values of Student's t for the seeds."
-    names, who = np.unique(np.asarray(patients), return_inverse=True)
-    return _patient_draws(len(names), n_boot, seed)[:, who], _student_draws(n_seeds, n_boot, seed)
+    who = np.unique(np.asarray(patients), return_inverse=True)[1]
+    return _image_draws(tuple(who.tolist()), n_boot, seed), _student_draws(n_seeds, n_boot, seed)
 
 # %% ../nbs/00_metrics.ipynb #42f2627f
 def _per_seed(labels, logits, statistic, images) -> np.ndarray: # (B, S)

@@ -46,7 +46,8 @@ def counts(labels, # (N,), 0 or 1
         raise ValueError('the cutoff is NaN: give the logit from which a case is called positive, e.g. 0')
     called = z >= cutoff
     w = np.ones(len(y), int) if weights is None else np.asarray(weights)
-    return tuple(w @ cell for cell in (called & y, called & ~y, ~called & ~y, ~called & y))
+    cells = np.stack([called & y, called & ~y, ~called & ~y, ~called & y], axis=1)
+    return tuple((w @ cells.astype(w.dtype)).T)
 
 # %% ../../nbs/common/03_scores.ipynb #9ed3037d
 def rates(tp, fp, tn, fn, # counts: numbers or (B,) arrays

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from scipy.special import logit
 from scipy.stats import norm, spearmanr
 from torch import nn
 
@@ -27,7 +26,7 @@ from .recipe import SHIFTS, TaskData, shifted, task_data
 from .shifts import filed_shifts
 from .store import evidence
 from ..images.batches import prepared
-from ..metrics import youden_threshold
+from ..metrics import youden_cutoff
 from ..models import build_model
 from ..networks.backbones import Block
 from ..operators.original import StridedConv2d
@@ -129,7 +128,7 @@ def validation_flips(model: nn.Module, # in evaluation
                     ) -> float: # share of images and circular displacements of SHIFTS
     "Flip rate of a model at the threshold of the still images."
     still = model_logits(model, images)
-    cut, moves = float(logit(youden_threshold(labels, still))), [s for s in SHIFTS if s[0] == 'circular']
+    cut, moves = youden_cutoff(labels, still), [s for s in SHIFTS if s[0] == 'circular']
     return float(np.mean([(model_logits(model, shifted(images, *s)) >= cut) != (still >= cut) for s in moves]))
 
 # %% ../../nbs/evidence/15_aliasing.ipynb #2f8678fe

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from ..core import derive_seed
 from .plan import ALPHA, MARGINS, judgement
 from .primary import DRAWS_OF_PATIENTS, compare, holm, image_parts, patient_weights, resampled
 from .store import read_cases, read_logits, stored_runs
-from ..metrics import youden_threshold
+from ..metrics import youden_cutoff
 from ..operators.original import ORIGINAL
 
 # %% ../../nbs/evidence/21_claims.ipynb #f330dbe2
@@ -46,7 +45,7 @@ def claim_parts(val_labels: np.ndarray, # (V,)
                ) -> dict: # metric → what each image (or pair) contributes
     "What one run contributes to the metrics of the claims."
     parts = image_parts(val_labels, labels, z)
-    cutoffs = {'': logit(youden_threshold(val_labels, z['val'][0])), HALF: 0.}
+    cutoffs = {'': youden_cutoff(val_labels, z['val'][0]), HALF: 0.}
     for end, cutoff in cutoffs.items():
         called = z['test'][0] >= cutoff
         parts['bias' + end] = (called.astype(np.float32) - labels).astype(np.float32)

@@ -17,7 +17,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from scipy.special import logit
 
 from ..common.scores import counts, rates
 from ..core import derive_seed, environment, looks, read_json, write_json
@@ -26,7 +25,7 @@ from .displacements import SHORT, kept_model, model_logits, short_recipe
 from .panel import jpeg
 from .recipe import TaskData, task_data
 from .store import evidence
-from ..metrics import auroc, youden_threshold
+from ..metrics import auroc, youden_cutoff
 
 # %% ../../nbs/evidence/14_corruptions.ipynb #c1c9ae51
 STRENGTHS = {
@@ -234,7 +233,7 @@ def file_corruptions(names: tuple, # of operators
         r = short_recipe(name)
         model = kept_model(r, data, pool)
         def score(x): return model_logits(model, x, r.standardise)  # noqa: B023 (used at once)
-        found = corruption_scores(score, images, labels, float(logit(youden_threshold(labels, score(images)))))
+        found = corruption_scores(score, images, labels, youden_cutoff(labels, score(images)))
         rows += found.assign(downsample=name).to_dict('records')
     content = dict(short=SHORT, images='validation', n=len(images), fingerprint=data.fingerprint, rows=rows,
                    environment=environment())

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from scipy.special import logit
 from torch import nn
 
 from ..core import atomic_write, environment, home, read_json, write_json
@@ -22,7 +21,7 @@ from .device import DevicePool, DeviceRun, exact_arithmetic
 from .recipe import Recipe, TaskData, check_recipe, run_key, task_data
 from .store import evidence
 from ..images.batches import prepared
-from ..metrics import auroc, youden_threshold
+from ..metrics import auroc, youden_cutoff
 
 # %% ../../nbs/evidence/13_displacements.ipynb #f0768f98
 FILLS = ('circular', 'zero', 'reflect')
@@ -145,7 +144,7 @@ def map_rows(name: str, # one of `operators()`
     "Shift maps of one operator's short model on validation images."
     r, labels = short_recipe(name), data.tables['val'].label.to_numpy()
     model, images, rows = kept_model(r, data, pool), data.stacks['val'][0], []
-    cut = logit(youden_threshold(labels, model_logits(model, images, r.standardise)))
+    cut = youden_cutoff(labels, model_logits(model, images, r.standardise))
     for fill in FILLS:
         logits = shift_map(model, images[::every], fill, standardise=r.standardise)
         areas = [[auroc(labels[::every], z) for z in row] for row in logits]

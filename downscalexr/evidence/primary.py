@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.special import logit
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -23,7 +22,7 @@ from ..downsample import operators
 from .plan import MARGINS, judgement
 from .recipe import SHIFTS
 from .store import evidence, read_cases, read_logits, stored_runs
-from ..metrics import auroc, youden_threshold
+from ..metrics import auroc, youden_cutoff
 from ..operators.original import ORIGINAL
 
 # %% ../../nbs/evidence/09_primary.ipynb #bdb378d5
@@ -42,7 +41,7 @@ def image_parts(val_labels: np.ndarray, # (V,)
                 z: dict, # logits of a run: val (1, V), test (1, N), shifts (len(SHIFTS), N)
                ) -> dict: # auroc (P, Q), specificity (Q,), consistency (N,)
     "What one run contributes, image by image."
-    cut = logit(youden_threshold(val_labels, z['val'][0]))
+    cut = youden_cutoff(val_labels, z['val'][0])
     called = z['test'][0] >= cut
     stays = (z['shifts'][CIRCULAR].astype(np.float32) >= cut) == called
     return dict(auroc=wins(labels, z['test'][0]), specificity=(~called[labels == 0]).astype(np.float32),

@@ -21,7 +21,7 @@ from ..downsample import operators
 from .baselines import beats, metric_part
 from .primary import DRAWS_OF_PATIENTS, level_row, patient_weights, resampled
 from .store import evidence, read_cases, read_logits, stored_runs
-from ..metrics import youden_threshold
+from ..metrics import youden_cutoff
 from ..operators.original import ORIGINAL
 
 # %% ../../nbs/evidence/18_published.ipynb #dd5d0a37
@@ -101,7 +101,7 @@ def accuracy_parts(val_labels: np.ndarray, # (V,), 0 or 1
                    z: dict, # logits of a run: val (1, V), test (1, N)
                   ) -> dict: # name → float32 (N,): right or wrong
     "Which calls of one run are right, at .5 and at the validation threshold."
-    cut = logit(youden_threshold(val_labels, z['val'][0]))
+    cut = youden_cutoff(val_labels, z['val'][0])
     scores = z['test'][0].astype(float)
     return {'accuracy': metric_part('accuracy', labels, scores),
             'accuracy at validation threshold': metric_part('accuracy', labels, scores - cut)}

@@ -13,14 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.special import logit
 
 from ..core import environment, looks, read_json, write_json
 from ..downsample import operators
 from .primary import DRAWS_OF_PATIENTS, level_row, patient_weights, resampled, wins
 from .recipe import SHIFTS
 from .store import evidence, read_cases, read_logits, stored_runs
-from ..metrics import auroc, youden_threshold
+from ..metrics import auroc, youden_cutoff
 
 # %% ../../nbs/evidence/13_shifts.ipynb #ee7dda76
 def shift_rows(mode: str, # 'circular' or 'zero'
@@ -69,7 +68,7 @@ def still_calls(val_labels: np.ndarray, # (V,)
                 z: dict, # logits of a run: val (1, V), test (1, N)
                ) -> np.ndarray: # bool (N,)
     "A run's calls at its clean-validation threshold."
-    return z['test'][0] >= logit(youden_threshold(val_labels, z['val'][0]))
+    return z['test'][0] >= youden_cutoff(val_labels, z['val'][0])
 
 # %% ../../nbs/evidence/13_shifts.ipynb #ae13f1d0
 def flips_at_lengths(called: np.ndarray, # bool (N,), still
@@ -85,7 +84,7 @@ def shift_parts(val_labels: np.ndarray, # (V,)
                 z: dict, # logits of a run: val (1, V), test (1, N), shifts (len(SHIFTS), N)
                ) -> dict: # name → (N,), or (P, Q) for an AUC; correct: bool (N,)
     "What one run contributes, image by image."
-    cut = logit(youden_threshold(val_labels, z['val'][0]))
+    cut = youden_cutoff(val_labels, z['val'][0])
     still, moved = z['test'][0].astype(np.float32), z['shifts'].astype(np.float32)
     called, after = still_calls(val_labels, z), moved >= cut
     out = dict(correct=called == (labels == 1), auc=wins(labels, still))

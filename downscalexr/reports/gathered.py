@@ -21,7 +21,7 @@ import pandas as pd
 from ..common.files import table_of, table_text
 from ..core import Damaged, add_look, atomic_write, read_json, shown, write_json
 from ..downsample import operators
-from ..metrics import auroc, flat_metrics
+from ..metrics import auroc, flat_metrics, stated_cutoff
 from ..runs.config import TrainConfig, parameter_names
 from ..runs.runfiles import finished_result, read_history, read_predictions
 
@@ -54,6 +54,7 @@ def run_row(result: dict, # content of a result.json
     row = {k: v for k, v in config.items() if k not in ('run_dir', 'source', 'experiment', 'device')}
     row |= dict(numerics=numerics_of(result))
     row |= {k: result[k] for k in ('best_epoch', 'epochs_run', 'threshold', 'seconds')}
+    row |= dict(cutoff=stated_cutoff(result))
     row |= {k: result['model'][k] for k in ('parameters', 'size_mib', 'macs')}
     row |= flat_metrics(result['metrics'])
     row |= dict(data_kind=data['kind'], data_name=data['name'], data_fingerprint=data['fingerprint'])

@@ -12,7 +12,6 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from downscalexr.metrics import (
     auroc,
@@ -21,6 +20,7 @@ from downscalexr.metrics import (
     paired_difference,
     rate,
     seed_interval,
+    stated_cutoff,
 )
 from .gathered import Results, load_results
 
@@ -36,8 +36,8 @@ def test_logits(r: Results, # from `load_results`
     by_seed = kept.pivot(index='file', columns='seed', values='logit').sort_index()
     images = p.drop_duplicates('file').set_index('file').loc[by_seed.index]
     runs = r.runs[r.runs.downsample == variant].set_index('seed')
-    thresholds = runs.threshold.loc[by_seed.columns].to_numpy()
-    shift = logit(thresholds)[:, None] if at == 'at_val' else 0.
+    cutoffs = np.array([stated_cutoff(run) for run in runs.loc[by_seed.columns].to_dict('records')])
+    shift = cutoffs[:, None] if at == 'at_val' else 0.
     return images.label.to_numpy(), by_seed.to_numpy().T - shift, images.patient.to_numpy()
 
 # %% ../../nbs/reports/02_results.ipynb #ac1578f3
@@ -47,8 +47,8 @@ COLUMNS = ['variant', 'metric', 'mean', 'low', 'high'] # of every summary
 def test_summary(r: Results, # from `load_results`
                  at: str='at_half', # 'at_half' or 'at_val'
                 ) -> pd.DataFrame: # one row per variant and metric, `COLUMNS`
-    "Mean over seeds of each test metric, with its interval over patients and seeds."
-    statistics = dict(auroc=auroc, average_precision=average_precision)
+    "Mean over seeds of each test metric, with its interval over patients and seeds; the areas at 'at_half' alone."
+    statistics = dict(auroc=auroc, average_precision=average_precision) if at == 'at_half' else {} # need none
     statistics |= {name: rate(name) for name in (*RATES, 'fp', 'fn')}
     rows = []
     for variant in r.variants:
@@ -142,9 +142,7 @@ def comparison(r: Results, # from `load_results`
     if r.judged == 'val':
         by_part = {MAIN['val']: validation_summary_of(r)}
     else:
-        at_val = test_summary(r, 'at_val')
-        by_part = {MAIN['test']: test_summary(r),
-                   'test, threshold of validation': at_val[~at_val.metric.isin(['auroc', 'average_precision'])]}
+        by_part = {MAIN['test']: test_summary(r), 'test, threshold of validation': test_summary(r, 'at_val')}
     by_part |= {'train and validation': seed_summary(r), 'cost': cost_summary(r)}
     return pd.concat([p.assign(part=name) for name, p in by_part.items()])[['part', *COLUMNS]]
 

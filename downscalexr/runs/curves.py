@@ -40,7 +40,7 @@ def plot_history(history: list[dict], # rows of history.jsonl
 # %% ../../nbs/runs/10_curves.ipynb #f13f1d5d
 def draw_logits(ax, # matplotlib axes
                 scored: pd.DataFrame, # label, logit
-                threshold: float, # chosen on validation
+                cutoff: float, # the logit chosen on validation
                 color: str, # of the class that is looked for
                 name: str='test', # of the images
                ):
@@ -49,7 +49,7 @@ def draw_logits(ax, # matplotlib axes
     for label, shade in enumerate(('0.6', color)):
         ax.hist(scored.logit[scored.label == label], bins, color=shade, alpha=.7, label=CLASSES[label])
     ax.axvline(0, color='k', lw=1, label='threshold 0.5')
-    ax.axvline(math.log(threshold/(1 - threshold)), color='k', ls=':', lw=1, label='threshold of validation')
+    ax.axvline(cutoff, color='k', ls=':', lw=1, label='threshold of validation')
     ax.set(xlabel='logit', ylabel=f'{name} images')
     ax.legend(frameon=False, fontsize=7)
 
@@ -71,7 +71,7 @@ def draw_roc(ax, # matplotlib axes
 
 # %% ../../nbs/runs/10_curves.ipynb #581d8cac
 def plot_scores(predictions: pd.DataFrame, # split, label, logit
-                threshold: float, # chosen on validation
+                cutoff: float, # the logit chosen on validation
                 cfg, # the run's configuration, for colour and title
                ) -> Figure: # histogram of logits, ROC of validation and test
     "How the run separates the classes."
@@ -79,7 +79,7 @@ def plot_scores(predictions: pd.DataFrame, # split, label, logit
     a, b = fig.subplots(1, 2, width_ratios=(1.6, 1))
     last = 'test' if 'test' in set(predictions.split) else 'val' # the test folder may be withheld
     name = dict(test='test', val='validation')[last]
-    draw_logits(a, predictions[predictions.split == last], threshold, color, name)
+    draw_logits(a, predictions[predictions.split == last], cutoff, color, name)
     draw_roc(b, predictions, color)
     return fig
 

@@ -34,7 +34,7 @@ def toy_result(name: str, # of the run
                epochs: int, # that were run
               ) -> dict: # content of result.json
     "A result of four images: for examples and tests."
-    scores = report(np.array([0, 1, 0, 1]), np.array([-1., 1, 2, 3]), .5)
+    scores = report(np.array([0, 1, 0, 1]), np.array([-1., 1, 2, 3]), cutoff=0.)
     return dict(key=key, config={}, environment={}, seconds=1., name=name, best_epoch=2, epochs_run=epochs,
                 threshold=.4, model=dict(parameters=7, macs=9), metrics=dict(val=scores, test=scores),
                 data=dict(kind='phantom', fingerprint='f'))

@@ -44,7 +44,7 @@ from downscalexr.core import (
     write_json,
 )
 from ..data import Split, Splits
-from ..metrics import report, youden_threshold
+from ..metrics import report, stated_cutoff, youden_cutoff
 from ..models import build_model, macs, n_parameters, size_mib
 from .config import NUMERICS, TrainConfig
 from .curves import plot_history, plot_scores
@@ -171,23 +171,23 @@ def evaluate(model: nn.Module, # with the best checkpoint's weights
              device: str, # where the model is
              standardise: bool=False, # as the model was trained
              read_test: bool=True, # False: it is withheld
-            ) -> tuple[float, dict, pd.DataFrame]: # (threshold, metrics per split, predictions per image)
-    "Threshold from validation, metrics of the splits, and one logit per image."
+            ) -> tuple[float, dict, pd.DataFrame]: # (cutoff, metrics per split, predictions per image)
+    "Cutoff from validation, metrics of the splits, and one logit per image."
     parts = dict(train=splits.train, val=splits.val) | (dict(test=splits.test) if read_test else {})
     logits = {name: predict(model, part, device, standardise=standardise) for name, part in parts.items()}
-    threshold = youden_threshold(splits.val.labels, logits['val'])
-    metrics = {name: report(parts[name].labels, z, threshold) for name, z in logits.items()}
-    return threshold, metrics, pd.concat(image_rows(parts[name], name, z) for name, z in logits.items())
+    cutoff = youden_cutoff(splits.val.labels, logits['val'])
+    metrics = {name: report(parts[name].labels, z, cutoff=cutoff) for name, z in logits.items()}
+    return cutoff, metrics, pd.concat(image_rows(parts[name], name, z) for name, z in logits.items())
 
 # %% ../../nbs/runs/14_filing.ipynb #2eb0ddf8
 def file_figures(folder: Path, # of the run
                  cfg: TrainConfig, # for titles
                  history: list[dict], # rows
                  predictions: pd.DataFrame, # from `evaluate`
-                 threshold: float, # chosen on validation
+                 cutoff: float, # the logit chosen on validation
                 ):
     "Draw how the run learned and how it separates the classes."
-    figures = dict(history=plot_history(history, cfg), scores=plot_scores(predictions, threshold, cfg))
+    figures = dict(history=plot_history(history, cfg), scores=plot_scores(predictions, cutoff, cfg))
     for name, figure in figures.items():
         image = io.BytesIO()
         figure.savefig(image, dpi=110, format='png')
@@ -206,17 +206,18 @@ def file_weights(folder: Path, # of the run
 # %% ../../nbs/runs/14_filing.ipynb #668176c3
 def described_result(run: Run, # that has its files
                      t: Training, # from `fit`
-                     threshold: float, # chosen on validation
                      metrics: dict, # per split
                     ) -> dict: # the content of result.json
     "What is stated of a finished run."
     folder, splits, model = run.folder, run.splits, t.model
     data = dict(kind=splits.kind, name=splits.name, fingerprint=splits.fingerprint, counts=splits.counts())
     size = dict(parameters=n_parameters(model), size_mib=size_mib(model), macs=macs(model, run.cfg.image_size))
+    decided = metrics['val']['at_val']
     env = read_part(folder, 'environment.json') or describe_environment(run.device)
     return dict(name=folder.name, status='finished', key=run.key, used=run.used,
                 config=asdict(run.cfg), environment=env, data=data, model=size,
-                best_epoch=t.progress.best_epoch, epochs_run=t.progress.epoch, threshold=threshold,
+                best_epoch=t.progress.best_epoch, epochs_run=t.progress.epoch,
+                threshold=decided['threshold'], cutoff=decided['cutoff'],
                 seconds=sum(r['seconds'] for r in t.history), metrics=metrics, files=stated_files(folder))
 
 # %% ../../nbs/runs/14_filing.ipynb #c637e2ae
@@ -232,11 +233,11 @@ def file_result(run: Run, # trained
     file_weights(folder, model=t.best, config=asdict(cfg), epoch=progress.best_epoch)
     if cfg.read_test:
         log_test_reading(run)
-    threshold, metrics, predictions = evaluate(t.model, run.splits, run.device, cfg.standardise, cfg.read_test)
+    cutoff, metrics, predictions = evaluate(t.model, run.splits, run.device, cfg.standardise, cfg.read_test)
     write_table(folder/'predictions.csv', predictions)
     keep_history(folder, t.history)
-    file_figures(folder, cfg, t.history, predictions, threshold)
-    result = described_result(run, t, threshold, metrics)
+    file_figures(folder, cfg, t.history, predictions, cutoff)
+    result = described_result(run, t, metrics)
     publish(folder/'result.json', json.dumps(jsonable(result), indent=1, allow_nan=False) + '\n')
     return result
 
@@ -264,12 +265,12 @@ def read_withheld(run: Run, # finished, its lock held
     folder, part = run.folder, run.splits.test
     result, images, logits = read_result(folder), read_predictions(folder), score_test_folder(run)
     images = pd.concat([images, image_rows(part, 'test', logits)]).astype(dict(logit=np.float32)) # as they were
-    metrics = dict(result['metrics'], test=report(part.labels, logits, result['threshold']))
+    metrics = dict(result['metrics'], test=report(part.labels, logits, cutoff=stated_cutoff(result)))
     write_table(folder/'predictions.csv', images)
     changed = dict(config=asdict(run.cfg), metrics=metrics, files=stated_files(folder))
     write_json(folder/'result.json', result | jsonable(changed))
     describe_run(run, read_part(folder, 'environment.json') or result['environment'])
-    file_figures(folder, run.cfg, read_history(folder), images, result['threshold'])
+    file_figures(folder, run.cfg, read_history(folder), images, stated_cutoff(result))
     print(f'{shown(folder)} was finished without its test folder, which is scored now.')
 
 # %% ../../nbs/runs/14_filing.ipynb #e897466b
@@ -288,7 +289,7 @@ def restore(run: Run, # finished, its lock held
     folder = run.folder
     result = read_result(folder)
     describe_run(run, read_part(folder, 'environment.json') or result['environment'])
-    file_figures(folder, run.cfg, read_history(folder), read_predictions(folder), result['threshold'])
+    file_figures(folder, run.cfg, read_history(folder), read_predictions(folder), stated_cutoff(result))
     print(f'{shown(folder)} has its result; what was lost beside it is written again.')
 
 # %% ../../nbs/runs/14_filing.ipynb #de0c4a2f

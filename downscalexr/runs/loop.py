@@ -215,7 +215,7 @@ def validate(model: nn.Module, # the model as it is now
     if wrong.any():
         raise Diverged(f'{wrong.sum()} of {len(logits)} validation scores are not finite. '
                        'Lower lr; the last good checkpoint is kept.')
-    r = report(split.labels, logits, .5)
+    r = report(split.labels, logits, cutoff=0.)
     return dict(val_loss=r['loss'], val_auroc=r['auroc'], val_accuracy=r['at_half']['accuracy'])
 
 # %% ../../nbs/runs/13_loop.ipynb #9b183eee

@@ -283,17 +283,25 @@ class ForkedProcess:
             self.returncode, _peak = answer['code'], max(_peak, answer.get('mib', 0))
         return self.returncode
 
-    def wait(self) -> int: # exit code
-        while self.poll() is None:
-            time.sleep(.05)
-        return self.returncode
-
     def send_signal(self, number: int):
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def terminate(self): self.send_signal(signal.SIGTERM)
     def kill(self): self.send_signal(signal.SIGKILL)
+
+# %% ../../nbs/sweeps/04_forkserver.ipynb #ec393051
+@patch
+def wait(self: ForkedProcess,
+         timeout: float=float('inf'), # seconds; then TimeoutExpired, as of Popen
+        ) -> int: # exit code
+    "Wait for its end."
+    end = time.monotonic() + timeout
+    while self.poll() is None:
+        if time.monotonic() > end:
+            raise subprocess.TimeoutExpired('a forked process', timeout)
+        time.sleep(.05)
+    return self.returncode
 
 # %% ../../nbs/sweeps/04_forkserver.ipynb #e7f0f2ec
 def fork(**request # for `run_in_fork`

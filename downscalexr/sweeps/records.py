@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 
 from ..common.console import system_error
 from ..common.files import clear_drafts, set_aside
-from ..common.folders import contents, is_checkpoint, plain_name, remove_run, studies_folder
-from ..core import Damaged, code_version, home, read_json, shown, write_json
+from ..common.folders import contents, is_checkpoint, plain_name, remove_run, runs_folder, studies_folder
+from ..core import Damaged, code_version, read_json, shown, write_json
 from ..runs.runfiles import folder_key, is_finished
 from .estimate import duration
 from .grid import check_cell, check_name
@@ -74,7 +74,7 @@ def record_lock(): # yields nothing
     studies_folder().mkdir(parents=True, exist_ok=True)
     with FileLock(str(studies_folder()/'.lock'), timeout=60):
         clear_drafts(studies_folder())
-        for draft in (home()/'runs').glob('.study.json.*.draft'):
+        for draft in runs_folder().glob('.study.json.*.draft'):
             draft.unlink(missing_ok=True)
         yield
 
@@ -135,7 +135,7 @@ def file_state(name: str, # of the study
               ) -> list[str]: # names of finished runs
     "Tell the report which runs there are."
     done = [job['name'] for job in jobs if state(job) == 'done']
-    path = home()/'runs'/'study.json'
+    path = runs_folder()/'study.json'
     with record_lock():
         if path.is_dir():
             set_aside(path)
@@ -150,8 +150,8 @@ def studies() -> list[str]: # names
 def load_record(name: str='', # of a study; empty: the latest
                ) -> dict: # name, about, grid, exclude, jobs
     "Read back what belongs to a study."
-    have, last = studies(), home()/'runs'/'study.json'
-    known = f'Known in {home()/"runs"}: {", ".join(have) or "none"}.'
+    have, last = studies(), runs_folder()/'study.json'
+    known = f'Known in {runs_folder()}: {", ".join(have) or "none"}.'
     if not name and os.path.lexists(last):
         remedy = f'Name the study, or run it again, which writes that file anew. {known}'
         name = read_json(last, ('study',), remedy=remedy)['study']
@@ -180,7 +180,7 @@ def failure_lines(name: str, # of a run
                   error: str, # why it failed
                  ) -> str: # one line, or two where there is a notebook to read
     "A failed run in words."
-    path = home()/'runs'/name/'notebook.ipynb'
+    path = runs_folder()/name/'notebook.ipynb'
     notebook = f'\n  see {shown(path)}' if path.is_file() else ''
     return f'FAILED {name}: {one_line(error)}{notebook}'
 
@@ -334,7 +334,7 @@ def clean_study(name: str='', # of a study; empty: the latest
             print(f'Nothing to delete in {record["name"]}.')
             return 0
         print('\n'.join(map(size_line, found)))
-        if not yes and not confirmed(f'Delete these files of {len(found)} runs in {home()/"runs"}?'):
+        if not yes and not confirmed(f'Delete these files of {len(found)} runs in {runs_folder()}?'):
             print('Nothing was deleted.')
             return 1
         remove_all(found)

@@ -146,10 +146,11 @@ def run_python(program: str, # Python
     "Run `python -c program words` in a fork, and what is left of its children ends with it."
     start, full = time.monotonic(), {k: str(v) for k, v in (dict(os.environ) | (env or {})).items() if v is not None}
     with tempfile.NamedTemporaryFile() as log:
-        p = start_python(program, *words, log=log.name, env=full, cwd=cwd)
-        while p.poll() is None and time.monotonic() - start < limit:
-            time.sleep(.01)
-        late = p.poll() is None
+        p, late = start_python(program, *words, log=log.name, env=full, cwd=cwd), False
+        try:
+            p.wait(limit)
+        except subprocess.TimeoutExpired:
+            late = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(p.pid, signal.SIGKILL)
         return Done(p.wait(), Path(log.name).read_text(errors='replace'), time.monotonic() - start, late)

@@ -143,7 +143,8 @@ def spread_draws(values: dict, means: dict, test: pd.DataFrame, # of `claim_runs
     return float(spread_of(centre, chance.mean())), spread_of(moved, 2*chance.mean())
 
 # %% ../../nbs/evidence/26_claims.ipynb #aee9afac
-def amplification(small: tuple, whole: tuple, # of `claim_runs`: a share of the patients, all of them
+def amplification(small: tuple[dict, dict, pd.DataFrame], # of `claim_runs`: a share of the patients
+                  whole: tuple[dict, dict, pd.DataFrame], # of `claim_runs`: all patients
                   metric: str='specificity', # a name of `claim_parts`
                   draws: int=DRAWS_OF_PATIENTS, # of runs and patients
                  ) -> dict: # small, whole, difference, low, high

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SEEDS_OF_THE_ABLATION', 'FIRST_SEED', 'ABLATION_OPERATORS', 'BASE', 'CANDIDATES', 'TODAY', 'SENSITIVITY', 'SOME',
            'SHARES', 'LENET', 'MARGINS', 'ALPHA', 'POWER', 'EXPECTED_SD', 'ablation_runs', 'score_table',
-           'choose_recipe', 'seed_grid', 'lenet_studies', 'planned_studies', 'smallest_effect', 'judgement']
+           'choose_recipe', 'seed_grid', 'lenet_studies', 'small_studies', 'planned_studies', 'smallest_effect',
+           'judgement']
 
 # %% ../../nbs/evidence/05_plan.ipynb #d75af284
 from dataclasses import replace
@@ -17,7 +18,7 @@ from scipy.stats import t as student
 
 from ..downsample import operators
 from .panel import recipe_score
-from .recipe import Recipe
+from .recipe import FOLDS, Recipe
 from ..operators.original import ORIGINAL
 
 # %% ../../nbs/evidence/05_plan.ipynb #024c45e0
@@ -97,6 +98,19 @@ def lenet_studies(r: Recipe, # the recipe chosen
     out['resolution_lenet'] = sum(sizes, []) + seed_grid(r, SOME[3:4], 5, **LENET) # the rest at 128 px is in `original`
     return out
 
+# %% ../../nbs/evidence/05_plan.ipynb #c3fce44c
+def small_studies(r: Recipe, # the recipe chosen
+                 ) -> dict: # name → list of recipes
+    "Side studies of the original's network at 64 px, where a run takes a processor a minute."
+    lenet = replace(r, arch='lenet')
+    out = {'datashare_lenet': [q for s in SHARES for q in seed_grid(lenet, SOME, 5, train_fraction=s)]}
+    out['virus_lenet'] = seed_grid(lenet, SOME, 5, task='virus')
+    out['crossval'] = []
+    for head, n in (('', 2), ('virus ', 1)): # seeds per fold
+        for k in range(FOLDS):
+            out['crossval'] += seed_grid(lenet, SOME, n, task=f'{head}fold{k}')
+    return out
+
 # %% ../../nbs/evidence/05_plan.ipynb #0095d19a
 def planned_studies(r: Recipe, # the recipe chosen
                    ) -> dict: # name → list of recipes
@@ -110,7 +124,7 @@ def planned_studies(r: Recipe, # the recipe chosen
     out['datashare'] = [q for share in SHARES for q in seed_grid(r, SOME, 5, train_fraction=share)]
     out['virus'] = seed_grid(r, SOME, 5, task='virus')
     out['resolution'] = [q for size in (128, 28) for q in seed_grid(r, SOME[:4], 5, image_size=size)]
-    return out | lenet
+    return out | lenet | small_studies(r)
 
 # %% ../../nbs/evidence/05_plan.ipynb #aa03ff25
 MARGINS = dict(auroc=.01, specificity=.05, consistency=.02) # differences up to these are of no practical meaning

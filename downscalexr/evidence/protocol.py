@@ -119,7 +119,7 @@ def protocol_if_free(operator: str, seed: int, whole: bool, # of a run
         return None
 
 # %% ../../nbs/evidence/25_protocol.ipynb #85ad31f6
-def train_protocol(runs: list, # of `protocol_runs`
+def train_protocol(runs: list[tuple[str, int, bool]], # of `protocol_runs`
                    splits: Splits, # at the size of `side`
                    side: dict=SIDE, # image_size and epochs
                    study: str=PROTOCOL, # name in the store

@@ -6,7 +6,7 @@
 __all__ = ['ORIGINAL_TABLE', 'HALF', 'SUPPORTED', 'REFUTED', 'UNDECIDED', 'CPU_FRIENDLY', 'PLACES', 'ASKED', 'NETWORKS', 'SHOWN',
            'counts_of_table', 'claim_parts', 'claim_runs', 'drawn_metric', 'pair_rows', 'oriented', 'judge_c1',
            'spread_of', 'spread_draws', 'amplification', 'judge_c2', 'judge_c3', 'cost_rows', 'judge_c4', 'judge_c5',
-           'lacking', 'claim_pairs', 'verdict_table', 'file_claims', 'plot_pairs']
+           'lacking', 'claim_pairs', 'verdict_table', 'file_claims', 'draw_pairs', 'plot_pairs']
 
 # %% ../../nbs/evidence/26_claims.ipynb #72672e84
 import itertools
@@ -267,25 +267,34 @@ def file_claims(root: Path|None=None, # the checkout; default: this one
     write_json(path, content)
     return path
 
-# %% ../../nbs/evidence/26_claims.ipynb #ae57d1d0
+# %% ../../nbs/evidence/26_claims.ipynb #b6a409dd
 SHOWN = {'bias': 'bias', 'specificity': 'specificity', 'specificity at 0.5': 'specificity at 0.5', 'auroc': 'AUC'}
 
+def draw_pairs(ax, # axes of a figure
+               pairs: pd.DataFrame, # of `claim_pairs`, all places
+               metric: str, # a key of SHOWN
+               names: list, # pairs of operators, from above
+              ):
+    "Differences of one metric with 95 % intervals; grey: within the margin."
+    for k, place in enumerate(PLACES):
+        part = pairs[(pairs.metric == metric) & (pairs.place == place)].set_index(['a', 'b']).loc[names]
+        d, y = part.difference, np.arange(len(names)) + .22*(k - 1)
+        ax.errorbar(d, y, xerr=[d - part.low, part.high - d], fmt='os^'[k], color=f'C{k}', ms=4, label=place)
+    margin = MARGINS.get(metric.removesuffix(HALF))
+    if margin:
+        ax.axvspan(-margin, margin, color='0.92', zorder=0)
+    ax.axvline(0, color='0.5', lw=.8)
+    ax.set_xlabel(f'difference in {SHOWN[metric]}', fontsize=9)
+    ax.tick_params(labelsize=8)
+
+# %% ../../nbs/evidence/26_claims.ipynb #ae57d1d0
 def plot_pairs(pairs: pd.DataFrame, # of `claim_pairs`, all places
               ) -> Figure: # a panel per metric
-    "Differences of the three variants with 95 % intervals; grey: within the margin."
+    "Differences of the three variants in each metric."
     names = list(pairs.groupby(['a', 'b'], sort=False).groups)
     fig = Figure(figsize=(11, 2.9), layout='constrained')
-    for ax, (metric, title) in zip(fig.subplots(1, len(SHOWN), sharey=True), SHOWN.items()):
-        for k, place in enumerate(PLACES):
-            part = pairs[(pairs.metric == metric) & (pairs.place == place)].set_index(['a', 'b']).loc[names]
-            d, y = part.difference, np.arange(len(names)) + .22*(k - 1)
-            ax.errorbar(d, y, xerr=[d - part.low, part.high - d], fmt='os^'[k], color=f'C{k}', ms=4, label=place)
-        margin = MARGINS.get(metric.removesuffix(HALF))
-        if margin:
-            ax.axvspan(-margin, margin, color='0.92', zorder=0)
-        ax.axvline(0, color='0.5', lw=.8)
-        ax.set_xlabel(f'difference in {title}', fontsize=9)
-        ax.tick_params(labelsize=8)
+    for ax, metric in zip(fig.subplots(1, len(SHOWN), sharey=True), SHOWN):
+        draw_pairs(ax, pairs, metric, names)
     first = fig.axes[0]
     first.set_yticks(range(len(names)), [f'{looks[a].label} − {looks[b].label}' for a, b in names], fontsize=8)
     first.invert_yaxis()

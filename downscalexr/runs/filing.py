@@ -68,7 +68,6 @@ def changed_fields(cfg: TrainConfig, # any
     "What differs from the defaults."
     return {name: value for name, value in asdict(cfg).items() if value != getattr(TrainConfig, name)}
 
-# %% ../../nbs/runs/14_filing.ipynb #b38ab66c
 def train_words(cfg: TrainConfig, # checked
                ) -> list[str]: # words of a shell
     "The command `downscalexr train` for a run."

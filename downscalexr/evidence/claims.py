@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ORIGINAL_TABLE', 'HALF', 'SUPPORTED', 'REFUTED', 'UNDECIDED', 'CPU_FRIENDLY', 'PLACES', 'ASKED', 'NETWORKS', 'SHOWN',
-           'counts_of_table', 'claim_parts', 'claim_runs', 'drawn_metric', 'pair_rows', 'oriented', 'judge_c1',
-           'spread_of', 'spread_draws', 'amplification', 'judge_c2', 'judge_c3', 'cost_rows', 'judge_c4', 'judge_c5',
-           'lacking', 'claim_pairs', 'verdict_table', 'file_claims', 'draw_pairs', 'plot_pairs']
+           'counts_of_table', 'claim_parts', 'claim_runs', 'drawn_metric', 'worded', 'pair_rows', 'oriented',
+           'judge_c1', 'spread_of', 'spread_draws', 'amplification', 'judge_c2', 'judge_c3', 'cost_rows', 'judge_c4',
+           'judge_c5', 'lacking', 'claim_pairs', 'verdict_table', 'file_claims', 'draw_pairs', 'plot_pairs']
 
 # %% ../../nbs/evidence/26_claims.ipynb #72672e84
 import itertools
@@ -83,6 +83,21 @@ def drawn_metric(metric: str, # a name of `claim_parts`
     "A metric in every draw of patients."
     return resampled(metric.split(' ')[0], part, weights, labels)
 
+# %% ../../nbs/evidence/26_claims.ipynb #5795d17e
+def worded(metric: str, # a name of `claim_parts`
+           pairs: list, # of operators
+           found: list[dict], # of `compare`, one per pair
+           n: int, # runs of each operator
+           margin: float|None, # of equivalence; None: there is none
+          ) -> pd.DataFrame: # a row per pair
+    "Corrected p of a family, and the word of the plan."
+    rows = []
+    for (a, b), f, p in zip(pairs, found, holm(np.array([f['p'] for f in found]))):
+        word = judgement(p, f['low90'], f['high90'], margin or 0.)
+        rows.append(dict(metric=metric, a=a, b=b, n=n, **f, p_holm=p, margin=margin, word=word))
+    return pd.DataFrame(rows)
+
+# %% ../../nbs/evidence/26_claims.ipynb #125e9171
 def pair_rows(metric: str, # a name of `claim_parts`
               values: dict, means: dict, test: pd.DataFrame, # of `claim_runs`
               pairs: list|None=None, # of operators; default: the three variants with each other
@@ -95,12 +110,8 @@ def pair_rows(metric: str, # a name of `claim_parts`
     pairs = pairs or list(itertools.combinations(ORIGINAL, 2))
     drawn = {o: drawn_metric(metric, means[o][metric], weights, labels) for o in {o for p in pairs for o in p}}
     found = [compare(values[a][metric], values[b][metric], (drawn[a] - drawn[b]).var(ddof=1), n) for a, b in pairs]
-    corrected, rows = holm(np.array([f['p'] for f in found])), []
     margin = MARGINS.get(metric.removesuffix(HALF)) if margin is None else margin
-    for (a, b), f, p in zip(pairs, found, corrected):
-        word = judgement(p, f['low90'], f['high90'], margin or 0.)
-        rows.append(dict(metric=metric, a=a, b=b, n=len(values[a][metric]), **f, p_holm=p, margin=margin, word=word))
-    return pd.DataFrame(rows)
+    return worded(metric, pairs, found, len(values[pairs[0][0]][metric]), margin)
 
 # %% ../../nbs/evidence/26_claims.ipynb #07d85ef3
 SUPPORTED, REFUTED, UNDECIDED = 'supported', 'refuted', 'undecided at this power'

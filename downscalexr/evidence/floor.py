@@ -124,7 +124,7 @@ def texture_table(scores: pd.DataFrame, # rows of `baselines.json`
 def plot_textures(table: pd.DataFrame, # of `texture_table`
                   scores: pd.DataFrame, # rows of `baselines.json`
                  ) -> Figure: # one panel
-    "AUROC against frequency of networks (moved a little aside) and linear models, with 95 % intervals."
+    "AUROC against frequency of networks and linear models, with 95 % intervals."
     fig = Figure(figsize=(8, 3.4), layout='constrained')
     ax = fig.subplots()
     for i, (d, g) in enumerate(table.groupby('downsample', sort=False)):

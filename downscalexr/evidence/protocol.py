@@ -156,7 +156,7 @@ def epoch_kept(scores: np.ndarray, # (epochs,) larger is better
 # %% ../../nbs/evidence/25_protocol.ipynb #f2feddf0
 def protocol_scores(study: str=PROTOCOL, # name in the store
                     folder: Path|None=None, # of the evidence; default: this checkout's
-                    log: bool=True, # False: the reading is in the log already, and is done again
+                    log: bool=True, # False: the reading is in the log already
                    ) -> pd.DataFrame: # a row per run and choice: AUC and rates at 0.5 on the test folder
     "What each run is on the test folder, by the epoch chosen on it and on validation."
     place, rows = (folder or evidence())/study, []

@@ -50,12 +50,13 @@ class Recipe:
     split: int = 0 # seed of the division into training and validation patients
     seed: int = 0 # weights, order, augmentation, share
 
-# %% ../../nbs/evidence/02_recipe.ipynb #b401dda8
+# %% ../../nbs/evidence/02_recipe.ipynb #a42d68ea
 FOLDS = 5
 FOLD_TASKS = tuple(f'{of}fold{k}' for of in ('', 'virus ') for k in range(FOLDS)) # cross-validation of either task
 TASKS = ('pneumonia', 'virus', *HARD, *FOLD_TASKS) # the study's; viral against bacterial; the hard divisions of `panel`
 CHOICES = dict(task=TASKS, augment=AUGMENTS, schedule=('cosine', 'constant'), optimiser=('adamw', 'adam'))
 
+# %% ../../nbs/evidence/02_recipe.ipynb #b401dda8
 def check_recipe(r: Recipe, # any
                 ) -> Recipe: # the same
     "Refuse values no run can have."

@@ -96,7 +96,7 @@ def plot_spread(rows: pd.DataFrame, # of `judge_study`
 # %% ../../nbs/evidence/11_thresholds.ipynb #96549cac
 def plot_bias(rows: pd.DataFrame, # of `judge_study`
               cutoffs: dict, # name → title of its panel
-             ) -> Figure: # panels share their axes
+             ) -> Figure:
     "False-positive against false-negative rate: means of operators, runs as dots."
     fig = Figure(figsize=(9, 5.4), layout='constrained')
     axes = np.atleast_1d(fig.subplots(1, len(cutoffs), sharex=True, sharey=True))

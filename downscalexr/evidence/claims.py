@@ -144,6 +144,7 @@ def spread_of(means: np.ndarray, # (..., operators)
     beyond = means.var(-1, ddof=1) - noise
     return np.sign(beyond)*np.sqrt(np.abs(beyond))
 
+# %% ../../nbs/evidence/26_claims.ipynb #c0418066
 def spread_draws(values: dict, means: dict, test: pd.DataFrame, # of `claim_runs`
                  metric: str='specificity', # a name of `claim_parts`
                  draws: int=DRAWS_OF_PATIENTS, # of runs and patients

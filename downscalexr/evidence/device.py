@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AHEAD', 'starts_on_device', 'fractional_step', 'haar_kernel', 'make_capturable', 'exact_arithmetic', 'make_optimiser',
-           'DevicePool', 'load', 'grouped_inputs', 'allocate', 'DeviceRun', 'shared_rows', 'train_one']
+           'DevicePool', 'load', 'grouped_inputs', 'allocate', 'DeviceRun', 'shared_rows', 'trained_run', 'train_one']
 
 # %% ../../nbs/evidence/03_device.ipynb #bb45a006
 import math
@@ -264,13 +264,20 @@ def score(self: DeviceRun,
         parts = [self.model(prepared(x.float()/255, self.r.standardise)) for x in images.split(at_once)]
     return torch.cat(parts).view(len(self.data.stacks[name]), -1)
 
+# %% ../../nbs/evidence/03_device.ipynb #f8b7e3f3
+@patch
+@torch.no_grad()
+def take_averages(self: DeviceRun):
+    "Put the averaged weights into the model, where there are any."
+    if self.mean:
+        torch._foreach_copy_(self.weights, self.mean)
+
 # %% ../../nbs/evidence/03_device.ipynb #cc916bb6
 @patch
 @torch.no_grad()
 def finish(self: DeviceRun) -> tuple[dict, dict]: # row; name → float32 (K, N)
     "Averaged weights, logits, and what is known of the run."
-    if self.mean:
-        torch._foreach_copy_(self.weights, self.mean)
+    self.take_averages()
     self.model.eval()
     logits = {name: self.score(name) for name in self.data.stacks}
     self.model.train()
@@ -285,14 +292,21 @@ def finish(self: DeviceRun) -> tuple[dict, dict]: # row; name → float32 (K, N)
     return row, logits
 
 # %% ../../nbs/evidence/03_device.ipynb #0e2a3a7c
-def train_one(r: Recipe, # checked
-              data: TaskData, # of its task and size
-              pool: DevicePool, # on 'cpu' or 'cuda'
-             ) -> tuple[dict, dict]: # row, logits
-    "One run without a graph."
+def trained_run(r: Recipe, # checked
+                data: TaskData, # of its task and size
+                pool: DevicePool, # on 'cpu' or 'cuda'
+               ) -> DeviceRun: # before its averages are taken
+    "All updates of one run, without a graph."
     exact_arithmetic(r.repeatable)
     run = DeviceRun(check_recipe(r), data, pool)
     run.begin(r.seed)
     while run.left:
         run.advance()
-    return run.finish()
+    return run
+
+def train_one(r: Recipe, # checked
+              data: TaskData, # of its task and size
+              pool: DevicePool, # on 'cpu' or 'cuda'
+             ) -> tuple[dict, dict]: # row, logits
+    "One run without a graph."
+    return trained_run(r, data, pool).finish()

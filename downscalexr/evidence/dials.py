@@ -9,29 +9,19 @@ __all__ = ['FREQUENCIES', 'DIALLED', 'DIAL_SETTINGS', 'DIAL_STUDY', 'dial_cells'
 # %% ../../nbs/evidence/24_dials.ipynb #bc8d0972
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
 
 from ..core import derive_seed
-from .local import journal_keys, journals, run_origin
+from .local import done_keys, file_runs, train_if_free
 from .plan import FIRST_SEED
-from downscalexr.evidence.store import (
-    append_run,
-    evidence,
-    finished_keys,
-    pack,
-    read_cases,
-    read_journal,
-    read_logits,
-    stored_runs,
-)
+from .store import evidence, read_cases, read_logits, stored_runs
 from ..measure.detection import detection_rows, texture_split, train_detector
 from ..train import predict
 
@@ -86,23 +76,16 @@ def train_cells(cells: list, # of `dial_cells`
                ) -> Iterator[dict]: # row of each run as it ends
     "Train what is left; a cell that another process trains is passed over."
     torch.set_num_threads(1)
-    (journals()/'locks').mkdir(parents=True, exist_ok=True)
-    journal, images = journals()/f'{study}-{os.getpid()}', {}
+    images: dict = {}
     for f, s, o in cells:
         key = dial_key(f, s, o, settings)
-        if key in finished_keys(evidence(study)) | journal_keys(study):
+        if key in done_keys(study):
             continue
-        try:
-            with FileLock(str(journals()/'locks'/key), timeout=0):
-                if key in journal_keys(study): # another process has just ended it
-                    continue
-                if (f, s) not in images:
-                    images = {(f, s): dial_splits(f, s, settings)}
-                row, logits = dial_run(f, s, o, images[f, s], settings)
-                append_run(journal, row | run_origin(study), logits)
-                yield row
-        except Timeout:
-            continue
+        if (f, s) not in images:
+            images = {(f, s): dial_splits(f, s, settings)}
+        row = train_if_free(study, key, partial(dial_run, f, s, o, images[f, s], settings))
+        if row:
+            yield row
 
 # %% ../../nbs/evidence/24_dials.ipynb #2d29dcc2
 def file_cells(study: str=DIAL_STUDY, # name in the store
@@ -110,12 +93,11 @@ def file_cells(study: str=DIAL_STUDY, # name in the store
                folder: Path|None=None, # of the evidence; default: this checkout's
               ) -> int: # cells that are new in the store
     "Copy the cells of this machine into the store, with the labels of the test children."
-    runs = [run for f in sorted(journals().glob(f'{study}-*/rows.jsonl')) for run in read_journal(f.parent)]
     labels = dial_splits(FREQUENCIES[0], FIRST_SEED, settings)[2].labels # the same at every frequency
     children = [f'child{i:04d}' for i in range(len(labels))]
     images = pd.DataFrame(dict(part='test', position=range(len(labels)), file=children, patient=children,
                                subtype='phantom', label=labels))
-    return pack((folder or evidence())/study, runs, images) if runs else 0
+    return file_runs(study, images, folder)
 
 # %% ../../nbs/evidence/24_dials.ipynb #6b5727d7
 def dial_table(study: str=DIAL_STUDY, # name in the store

@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from ..core import atomic_write, environment, home, read_json, write_json
-from .device import DevicePool, DeviceRun, exact_arithmetic
+from .device import DevicePool, DeviceRun, trained_run
+from .local import chosen_recipe
 from .recipe import Recipe, TaskData, check_recipe, run_key, task_data
 from .store import evidence
 from ..images.batches import prepared
@@ -96,8 +97,7 @@ SHORT = dict(updates=150, batch_size=32, ema=.95, seed=900)
 def short_recipe(name: str, # one of `operators()`
                 ) -> Recipe: # checked
     "The chosen recipe, cut short."
-    chosen = Recipe(**read_json(evidence()/'recipe.json')['recipe'])
-    return check_recipe(replace(chosen, downsample=name, **SHORT))
+    return check_recipe(replace(chosen_recipe(), downsample=name, **SHORT))
 
 # %% ../../nbs/evidence/17_displacements.ipynb #bb0778e2
 def trained_model(r: Recipe, # checked
@@ -105,14 +105,8 @@ def trained_model(r: Recipe, # checked
                   pool: DevicePool, # on the CPU
                  ) -> nn.Module: # averaged weights, in evaluation
     "The model of one run."
-    exact_arithmetic(r.repeatable)
-    run = DeviceRun(check_recipe(r), data, pool)
-    run.begin(r.seed)
-    while run.left:
-        run.advance()
-    with torch.no_grad():
-        for w, mean in zip(run.weights, run.mean):
-            w.copy_(mean)
+    run = trained_run(r, data, pool)
+    run.take_averages()
     return run.model.eval().requires_grad_(False)
 
 # %% ../../nbs/evidence/17_displacements.ipynb #cc3a6e88

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['NEUTRAL', 'CORRUPTIONS', 'PANEL', 'PLACE', 'HARD', 'panel_table', 'jpeg', 'place_images', 'corrupt', 'build_panel',
-           'array_digest', 'panel_scores', 'recipe_score', 'series', 'highest_ids', 'hard_split', 'plot_panel']
+           'array_digest', 'panel_scores', 'recipe_score', 'series', 'highest_ids', 'training_folder', 'hard_split',
+           'plot_panel']
 
 # %% ../../nbs/evidence/01_panel.ipynb #d14f73bd
 import hashlib
@@ -147,6 +148,13 @@ def highest_ids(table: pd.DataFrame, # columns file, patient, subtype
         high[ids.index] = ids > ids.quantile(1 - share)
     return high.to_numpy()
 
+# %% ../../nbs/evidence/01_panel.ipynb #0c5ecf6b
+def training_folder(splits: Splits, # of a source with a training folder
+                   ) -> Split: # training and validation images
+    "All images of the training folder."
+    rows = np.sort(np.concatenate([splits.train.rows, splits.val.rows]))
+    return Split(splits.train.store, rows, splits.manifest.iloc[rows])
+
 # %% ../../nbs/evidence/01_panel.ipynb #79ddbac1
 def hard_split(splits: Splits, # any source with these series
                kind: str, # one of `HARD`
@@ -154,11 +162,11 @@ def hard_split(splits: Splits, # any source with these series
     "One harder division of the training folder."
     if kind not in HARD:
         raise ValueError(f'Unknown hard division {kind!r}. Valid: {", ".join(HARD)}.')
-    rows = np.sort(np.concatenate([splits.train.rows, splits.val.rows]))
-    table = splits.manifest.iloc[rows]
+    whole = training_folder(splits)
+    table = whole.table
     held = series(table).isin(['virus', 'NORMAL2-IM']).to_numpy() if kind == 'subtype' else highest_ids(table)
     keep = ~held & ~table.patient.isin(table.patient[held]).to_numpy()
-    parts = tuple(Split(splits.train.store, rows[m], table[m]) for m in (keep, held))
+    parts = tuple(Split(whole.store, whole.rows[m], table[m]) for m in (keep, held))
     for part, name in zip(parts, ('training', 'held-out')):
         if len(np.unique(part.labels)) < 2:
             raise ValueError(f'The {name} part of the division {kind!r} of {splits.name} lacks a class.')

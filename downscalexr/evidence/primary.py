@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['CIRCULAR', 'DRAWS_OF_PATIENTS', 'TITLES', 'wins', 'image_parts', 'patient_weights', 'resampled', 'compare', 'holm',
-           'made_up', 'coverage', 'gather', 'level_row', 'comparison_rows', 'families', 'draw_differences',
+           'made_up', 'coverage', 'gather', 'level_row', 'worded', 'comparison_rows', 'families', 'draw_differences',
            'plot_differences', 'filed_analysis', 'file_analysis']
 
 # %% ../../nbs/evidence/09_primary.ipynb #19ba198a
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -130,17 +131,19 @@ def coverage(repeats: int=200, # made-up studies
 # %% ../../nbs/evidence/09_primary.ipynb #bb935b4b
 def gather(study: Path, # folder of committed files
            why: str, # for the log of readings
-           log: bool=True, # False: the reading is in the log already, and is done again
-          ) -> tuple[dict, dict, pd.DataFrame]: # operator → metric → (runs,), the same → mean part, cases of the test
+           log: bool=True, # False: the reading is in the log already
+           keep: Callable|None=None, # row of a run → whether it counts; default: all count
+           parts_of: Callable=image_parts, # of labels of val and test and a run's logits
+          ) -> tuple[dict, dict, pd.DataFrame]: # operator → metric → (runs,), → mean part; cases
     "Metrics of all runs, and the parts of each operator averaged over its runs."
     cases, logits = read_cases(study), read_logits(study, ('val',), test=True, why=why, log=log)
     val, test = (cases[cases.part == part] for part in ('val', 'test'))
-    labels = val.label.to_numpy(), test.label.to_numpy()
+    labels, runs = (val.label.to_numpy(), test.label.to_numpy()), stored_runs(study)
     values, means = {}, {}
-    for name, g in stored_runs(study).groupby('downsample'):
-        parts = [image_parts(*labels, logits[key]) for key in g.sort_values('seed').key]
-        values[name] = {m: np.array([p[m].mean(dtype=float) for p in parts]) for m in MARGINS}
-        means[name] = {m: np.mean([p[m] for p in parts], axis=0) for m in MARGINS}
+    for name, g in (runs[runs.apply(keep, axis=1)] if keep else runs).groupby('downsample'):
+        parts = [parts_of(*labels, logits[key]) for key in g.sort_values('seed').key]
+        values[name] = {m: np.array([p[m].mean(dtype=float) for p in parts]) for m in parts[0]}
+        means[name] = {m: np.mean([p[m] for p in parts], axis=0) for m in parts[0]}
     return values, means, test
 
 # %% ../../nbs/evidence/09_primary.ipynb #42aff812
@@ -155,6 +158,19 @@ def level_row(operator: str, # name
     return dict(operator=operator, metric=metric, n=len(runs), mean=runs.mean(), low=c['low'], high=c['high'],
                 sd=runs.std(ddof=1))
 
+# %% ../../nbs/evidence/09_primary.ipynb #c4fd42dd
+def worded(metric: str, # name
+           pairs: list, # of operators
+           found: list[dict], # of `compare`, one per pair
+           margin: float|None, # of equivalence; None: there is none
+          ) -> list[dict]: # row per pair
+    "Corrected p of a family, and the verdict of the plan."
+    rows = []
+    for (a, b), f, p in zip(pairs, found, holm(np.array([f['p'] for f in found]))):
+        said = judgement(p, f['low90'], f['high90'], margin or 0.)
+        rows.append(dict(metric=metric, a=a, b=b, **f, p_holm=p, margin=margin, verdict=said))
+    return rows
+
 # %% ../../nbs/evidence/09_primary.ipynb #7f95e1ff
 def comparison_rows(family: str, # name
                     metric: str, # name
@@ -165,11 +181,7 @@ def comparison_rows(family: str, # name
                    ) -> list[dict]: # row per pair
     "The comparisons of one family, corrected, with verdicts."
     found = [compare(runs[a], runs[b], (drawn[a] - drawn[b]).var(ddof=1), n_patients) for a, b in pairs]
-    corrected, margin, rows = holm(np.array([r['p'] for r in found])), MARGINS[metric], []
-    for (a, b), row, p in zip(pairs, found, corrected):
-        said = judgement(p, row['low90'], row['high90'], margin)
-        rows.append(dict(family=family, metric=metric, a=a, b=b, **row, p_holm=p, margin=margin, verdict=said))
-    return rows
+    return [dict(family=family, **row) for row in worded(metric, pairs, found, MARGINS[metric])]
 
 # %% ../../nbs/evidence/09_primary.ipynb #ab636d5f
 def families(values: dict, # of `gather`

@@ -17,7 +17,7 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..data import Split, Splits
-from .panel import HARD, PANEL, array_digest, build_panel, hard_split, series
+from .panel import HARD, PANEL, array_digest, build_panel, hard_split, series, training_folder
 from ..images.robust import AUGMENTS
 from ..models import check_model
 
@@ -131,11 +131,11 @@ def fold_split(splits: Splits, # of `load_splits`
     "One fold of the cross-validation inside the training folder."
     if task not in FOLD_TASKS:
         raise ValueError(f'Unknown fold {task!r}. Valid: {", ".join(FOLD_TASKS)}.')
-    rows = np.sort(np.concatenate([splits.train.rows, splits.val.rows]))
-    table = splits.manifest.iloc[rows]
+    whole = training_folder(splits)
+    table = whole.table
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     divided = list(folds.split(table, series(table), table.patient))[int(task[-1])]
-    parts = (Split(splits.train.store, rows[m], table.iloc[m]) for m in divided)
+    parts = (Split(whole.store, whole.rows[m], table.iloc[m]) for m in divided)
     return tuple(viral(p) if task.startswith('virus') else p for p in parts)
 
 # %% ../../nbs/evidence/02_recipe.ipynb #07e2f523

@@ -266,7 +266,8 @@ def file_claims(root: Path|None=None, # the checkout; default: this one
     return path
 
 # %% ../../nbs/evidence/26_claims.ipynb #b6a409dd
-CLAIM_METRICS = {'bias': 'bias', 'specificity': 'specificity', 'specificity at 0.5': 'specificity at 0.5', 'auroc': 'AUC'}
+CLAIM_METRICS = {'bias': 'bias', 'specificity': 'specificity', 'specificity at 0.5': 'specificity at 0.5',
+                 'auroc': 'AUC'}
 
 def draw_pairs(ax, # axes of a figure
                pairs: pd.DataFrame, # of `claim_pairs`, all places

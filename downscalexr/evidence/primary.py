@@ -132,8 +132,8 @@ def coverage(repeats: int=200, # made-up studies
 def gather(study: Path, # folder of committed files
            why: str, # for the log of readings
            log: bool=True, # False: the reading is in the log already
-           keep: Callable|None=None, # row of a run → whether it counts; default: all count
-           parts_of: Callable=image_parts, # of labels of val and test and a run's logits
+           keep: Callable|None=None, # row of a run → whether it counts; default: all
+           parts_of: Callable=image_parts, # of labels of val and test, and logits
           ) -> tuple[dict, dict, pd.DataFrame]: # operator → metric → (runs,), → mean part; cases
     "Metrics of all runs, and the parts of each operator averaged over its runs."
     cases, logits = read_cases(study), read_logits(study, ('val',), test=True, why=why, log=log)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CIRCULAR', 'DRAWS_OF_PATIENTS', 'TITLES', 'wins', 'image_parts', 'patient_weights', 'resampled', 'compare', 'holm',
-           'made_up', 'coverage', 'gather', 'level_row', 'worded', 'comparison_rows', 'families', 'draw_differences',
+           'worded', 'made_up', 'coverage', 'gather', 'level_row', 'comparison_rows', 'families', 'draw_differences',
            'plot_differences', 'filed_analysis', 'file_analysis']
 
 # %% ../../nbs/evidence/09_primary.ipynb #19ba198a
@@ -99,6 +99,18 @@ def holm(p: np.ndarray, # (k,) of one family
     out[order] = np.minimum(steps, 1)
     return out
 
+def worded(metric: str, # name
+           pairs: list, # of operators
+           found: list[dict], # of `compare`, one per pair
+           margin: float|None, # of equivalence; None: there is none
+          ) -> list[dict]: # row per pair
+    "Corrected p of a family, and the verdict of the plan."
+    rows = []
+    for (a, b), f, p in zip(pairs, found, holm(np.array([f['p'] for f in found]))):
+        said = judgement(p, f['low90'], f['high90'], margin or 0.)
+        rows.append(dict(metric=metric, a=a, b=b, **f, p_holm=p, margin=margin, verdict=said))
+    return rows
+
 # %% ../../nbs/evidence/09_primary.ipynb #4e71ba87
 def made_up(images: int, # of which a third normal
             n: int, # runs of each
@@ -157,19 +169,6 @@ def level_row(operator: str, # name
     c = compare(runs, np.zeros(len(runs)), drawn.var(ddof=1), n_patients)
     return dict(operator=operator, metric=metric, n=len(runs), mean=runs.mean(), low=c['low'], high=c['high'],
                 sd=runs.std(ddof=1))
-
-# %% ../../nbs/evidence/09_primary.ipynb #c4fd42dd
-def worded(metric: str, # name
-           pairs: list, # of operators
-           found: list[dict], # of `compare`, one per pair
-           margin: float|None, # of equivalence; None: there is none
-          ) -> list[dict]: # row per pair
-    "Corrected p of a family, and the verdict of the plan."
-    rows = []
-    for (a, b), f, p in zip(pairs, found, holm(np.array([f['p'] for f in found]))):
-        said = judgement(p, f['low90'], f['high90'], margin or 0.)
-        rows.append(dict(metric=metric, a=a, b=b, **f, p_holm=p, margin=margin, verdict=said))
-    return rows
 
 # %% ../../nbs/evidence/09_primary.ipynb #7f95e1ff
 def comparison_rows(family: str, # name

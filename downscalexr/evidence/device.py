@@ -161,7 +161,8 @@ class DeviceRun:
         self.r, self.data, self.pool, device = r, data, pool, pool.device
         model = build_model(r.downsample, r.arch, r.image_size, r.width, r.control or None, r.seed)
         self.size = dict(parameters=n_parameters(model), macs=macs(model, r.image_size))
-        self.model = make_capturable(model.to(device, memory_format=torch.contiguous_format))
+        layout = torch.contiguous_format if r.precision == 'float32' else torch.channels_last
+        self.model = make_capturable(model.to(device, memory_format=layout))
         self.weights = [*self.model.parameters(), *(b for b in self.model.buffers() if b.is_floating_point())]
         self.mean = [w.detach().clone() for w in self.weights] if r.ema else []
         self.lr, self.rates = torch.zeros((), device=device), rates_of(r).to(device)
@@ -231,7 +232,9 @@ def update(self: DeviceRun):
     x, y = self.x.index_select(0, place)[0], self.y.index_select(0, place)[0]
     self.lr.copy_(self.rates.index_select(0, self.done)[0])
     self.optimiser.zero_grad(set_to_none=True)
-    loss = F.binary_cross_entropy_with_logits(self.model(x), y)
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=r.precision == 'bfloat16'):
+        z = self.model(x)
+    loss = F.binary_cross_entropy_with_logits(z.float(), y)
     loss.backward()
     if r.clip:
         nn.utils.clip_grad_norm_(self.model.parameters(), r.clip, foreach=True)

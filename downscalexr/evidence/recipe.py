@@ -49,6 +49,7 @@ class Recipe:
     repeatable: bool = False # on a GPU only algorithms that give the same bits every time; differs in rounding alone
     split: int = 0 # seed of the division into training and validation patients
     seed: int = 0 # weights, order, augmentation, share
+    precision = 'float32' # of the arithmetic of a step; a field in `SmallRecipe` alone, so that no key changes
 
 # %% ../../nbs/evidence/02_recipe.ipynb #a42d68ea
 FOLDS = 5

@@ -15,7 +15,6 @@ from ..core import looks
 from downscalexr.evidence.claims import (
     CPU_FRIENDLY,
     NETWORKS,
-    ORIGINAL_TABLE,
     SPREAD_PLACES,
     cost_rows,
     counts_of_table,
@@ -23,6 +22,7 @@ from downscalexr.evidence.claims import (
     oriented,
     verdict_table,
 )
+from .protocol import ORIGINAL_TABLE
 from ..operators.original import ORIGINAL
 
 # %% ../../nbs/evidence/33_verdicts.ipynb #fcfae9e5

@@ -34,6 +34,7 @@ SMALL_CANDIDATES = {'64 px': dict(image_size=64), '96 px': dict(image_size=96), 
                     '128 px, long': dict(image_size=128, updates=4000),
                     '128 px, long, strong': dict(image_size=128, updates=4000, strength=1.)}
 
+# %% ../../nbs/evidence/36_small.ipynb #99b4f5d6
 def small_recipe(name: str, # a key of SMALL_CANDIDATES
                  seed: int=FIRST, # of the run
                 ) -> SmallRecipe:

@@ -61,9 +61,10 @@ def _kept_interval(metric: str, # one of AREAS, or a name of `rate`
 # %% ../../nbs/reports/02_results.ipynb #f4b07938
 def test_summary(r: Results, # from `load_results`
                  at: str='at_half', # 'at_half' or 'at_val'
+                 only: tuple=(), # metrics; default: all
                 ) -> pd.DataFrame: # one row per variant and metric, `COLUMNS`
     "Mean over seeds of each test metric, with its interval over patients and seeds; the areas at 'at_half' alone."
-    metrics, rows = ([*AREAS] if at == 'at_half' else []) + [*RATES, 'fp', 'fn'], []
+    metrics, rows = only or ([*AREAS] if at == 'at_half' else []) + [*RATES, 'fp', 'fn'], []
     for variant in r.variants:
         labels, logits, patients = test_logits(r, variant, at)
         same = labels.astype(np.int64).tobytes(), logits.astype(np.float64).tobytes(), tuple(patients)

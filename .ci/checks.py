@@ -332,6 +332,13 @@ def papermill_plugin():
 
 
 @beside
+def evidence():
+    "evidence: every table comes out again from the committed runs, without images"
+    said = downscalexr('evidence', 'recompute')
+    need(said.count(': the same') >= 6, f'a table is missing:\n{said[-2000:]}')
+
+
+@beside
 def papermill_short():
     "papermill: the short form without an output path, output captured"
     source = (ROOT/'nbs'/'03_train.ipynb').read_bytes()

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from .command.doctor import examine_machine
+from .command.evidence import evidence_app
 from downscalexr.command.options import (
     SeveralValues,
     between,
@@ -169,6 +170,7 @@ def run_summary(folder: Path, # of a finished run
 
 # %% ../nbs/06_command.ipynb #84c5a51d
 app.add_typer(study_app, name='study')
+app.add_typer(evidence_app, name='evidence')
 
 # %% ../nbs/06_command.ipynb #f6a88a35
 REPORT = [option('runs', Path|None, None, 'folder of run folders; default: runs in the home folder', metavar='FOLDER'),

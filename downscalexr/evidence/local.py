@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['chosen_recipe', 'planned', 'TaskStore', 'journals', 'journal_keys', 'done_keys', 'run_origin', 'train_if_free',
            'train_unless_done', 'train_planned', 'scored_images', 'file_runs', 'file_journals', 'train_here',
-           'side_by_side']
+           'run_beside']
 
 # %% ../../nbs/evidence/07_local.ipynb #41f89275
 import os
@@ -167,7 +167,7 @@ def train_here(studies: list[str]|None=None, # names; default: all of the plan
         runs.set_postfix_str(f'{study}: {row["downsample"]} {row["seed"]}, {row["seconds"]:.0f} s')
 
 # %% ../../nbs/evidence/07_local.ipynb #f4609ac4
-def side_by_side(work: Callable, # a function of a module: studies, minutes
+def run_beside(work: Callable, # a function of a module: studies, minutes
                  studies: list[str], # names
                  jobs: int=1, # processes
                  minutes: float=float('inf'), # after which no new run begins

@@ -6,7 +6,7 @@
 __all__ = ['SCALES', 'DRAWS_OF_NAMES', 'GALLERY', 'KINDS', 'complete_grid', 'run_cube', 'rank_share', 'split_variance',
            'shuffled_operators', 'chance_of_names', 'splits_operators', 'call_counts', 'image_table', 'file_gallery',
            'filed_gallery', 'plot_spreads_of_images', 'most_contested', 'short_name', 'family_of', 'plot_disagreement',
-           'calls_by_family', 'plot_gallery']
+           'operators_share', 'calls_by_family', 'plot_gallery']
 
 # %% ../../nbs/evidence/32_gallery.ipynb #a427fc40
 from pathlib import Path
@@ -174,7 +174,7 @@ def plot_spreads_of_images(table: pd.DataFrame, # of `filed_gallery`
     fig.axes[0].legend(fontsize=8)
     return fig
 
-# %% ../../nbs/evidence/32_gallery.ipynb #7ab12658
+# %% ../../nbs/evidence/32_gallery.ipynb #3cb52e51
 def most_contested(table: pd.DataFrame, # of `filed_gallery`
                    k: int=24, # images
                    alpha: float=.05, # largest corrected p
@@ -186,7 +186,7 @@ def most_contested(table: pd.DataFrame, # of `filed_gallery`
 def short_name(row, # of the table
               ) -> str: # kind of image and number
     "A name that fits under a figure."
-    stem = Path(row.file).stem.removeprefix('NORMAL2-').removesuffix('-0001')
+    stem = Path(row.file).stem.replace('NORMAL2-IM', 'IM2').removesuffix('-0001')
     return f'{stem} ({row.subtype[0].upper()})'
 
 # %% ../../nbs/evidence/32_gallery.ipynb #62e41ccb
@@ -210,6 +210,17 @@ def plot_disagreement(rows: pd.DataFrame, # of `most_contested`
             ax.axhline(i - .5, color='white', lw=2)
     fig.colorbar(shown, ax=ax, label='mean probability of pneumonia', shrink=.6)
     return fig
+
+# %% ../../nbs/evidence/32_gallery.ipynb #8c93c019
+def operators_share(table: pd.DataFrame, # of `filed_gallery`
+                    n_seeds: int, # runs of each operator
+                    without: str='', # an operator left out
+                   ) -> float: # of the variance of the probability, over all images
+    "Share of operators in the variance within images."
+    means = table.filter(like='mean ').drop(columns=[f'mean {without}'] if without else [])
+    rest = table.sd_rest_probability**2
+    between = (means.var(axis=1, ddof=1) - rest/n_seeds).clip(lower=0)
+    return float(between.sum()/(between + rest).sum())
 
 # %% ../../nbs/evidence/32_gallery.ipynb #15c0dd5e
 def calls_by_family(row: pd.Series, # of the table

@@ -24,15 +24,14 @@ from .store import READINGS, evidence, read_cases, stored_runs
 from ..images.sources import CLASSES
 from ..images.splits import Splits
 
-# %% ../../nbs/evidence/30_reporting.ipynb #05333186
+# %% ../../nbs/evidence/30_reporting.ipynb #aa2f2a09
 def flow_row(step: str, # its name
              table: pd.DataFrame, # of the manifest: label, subtype, patient
              times: int=1, # versions of each image
             ) -> dict: # step, images of each class and kind of pneumonia, images, patients
     "Count the images of one step."
     classes = {c: int((table.label == i).sum())*times for i, c in enumerate(CLASSES)}
-    ill = table[table.label == 1]
-    kinds = {k: int((ill.subtype == k).sum())*times for k in ('bacteria', 'virus')}
+    kinds = {k: int((table.subtype == k).sum())*times for k in ('bacteria', 'virus')}
     return dict(step=step, **classes, **kinds, images=len(table)*times, patients=int(table.patient.nunique()))
 
 # %% ../../nbs/evidence/30_reporting.ipynb #336b4b68

@@ -7,7 +7,7 @@ __all__ = ['FLOW', 'FLOW_BOXES', 'FLOW_ARROWS', 'CHECKLISTS', 'STATUSES', 'flow_
            'file_flow', 'filed_flow', 'box_text', 'plot_flow', 'flow_facts', 'result_facts', 'facts', 'checked_items',
            'filled', 'checklist', 'as_markdown']
 
-# %% ../../nbs/evidence/30_reporting.ipynb #c4bd915d
+# %% ../../nbs/evidence/30_reporting.ipynb #cf233dd3
 import re
 from pathlib import Path
 
@@ -16,11 +16,11 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
-from ..core import environment, read_json, read_jsonl, write_json
+from ..core import environment, read_json, write_json
 from .panel import PANEL
 from .plan import MARGINS, smallest_effect
 from .primary import filed_analysis
-from .store import READINGS, evidence, read_cases, stored_runs
+from .store import evidence, read_cases, stored_runs
 from ..images.sources import CLASSES
 from ..images.splits import Splits
 
@@ -142,7 +142,7 @@ def result_facts() -> dict: # name → text
                 draws=f'{content["draws"]:,}', compared=str(len(rows)), margin=str(MARGINS['auroc']),
                 equivalent=str((rows.verdict == 'equivalent').sum())) | effects
 
-# %% ../../nbs/evidence/30_reporting.ipynb #21667e39
+# %% ../../nbs/evidence/30_reporting.ipynb #d52c1a7c
 def facts() -> dict: # name → text
     "Everything an answer may name."
     recipe = read_json(evidence('recipe.json'))['recipe']
@@ -150,7 +150,7 @@ def facts() -> dict: # name → text
     max_pool = runs[runs.downsample == 'maxpool']
     trained = dict(updates=f'{recipe["updates"]:,}', batch=str(recipe['batch_size']), lr=f'{recipe["lr"]:g}',
                    size=str(recipe['image_size']), parameters=f'{int(max_pool.parameters.iloc[0]):,}',
-                   torch=', '.join(sorted(set(runs.torch))), readings=str(len(read_jsonl(evidence(READINGS)))))
+                   torch=', '.join(sorted(set(runs.torch))))
     return flow_facts() | result_facts() | trained
 
 # %% ../../nbs/evidence/30_reporting.ipynb #ca800170

@@ -7,7 +7,7 @@ __all__ = ['CUTOFF_NAMES', 'RUN_METRICS', 'CARD_STUDIES', 'CARDS_FILE', 'CARD_RO
            'TEMPLATE', 'image_values', 'run_numbers', 'drawn_means', 'mean_levels', 'run_levels', 'auc_level',
            'operator_levels', 'study_cards', 'file_cards', 'filed_cards', 'shown_level', 'markdown_table', 'card_runs',
            'level_tables', 'level_text', 'planned_comparisons', 'beaten_baselines', 'cost_text', 'recipe_text',
-           'data_values', 'provenance', 'card_values', 'model_card', 'card_variants', 'card_name', 'write_cards']
+           'data_values', 'run_provenance', 'card_values', 'model_card', 'card_variants', 'card_name', 'write_cards']
 
 # %% ../../nbs/evidence/31_cards.ipynb #cea3ed91
 from pathlib import Path
@@ -298,9 +298,9 @@ def data_values(runs: pd.DataFrame, # of `card_runs`
     wanted = {k: said[k] for k in ('training', 'validation', 'test')}
     return wanted | dict(versions=versions, fingerprint=content['fingerprint'][:16])
 
-# %% ../../nbs/evidence/31_cards.ipynb #448a2902
-def provenance(runs: pd.DataFrame, # of `card_runs`
-              ) -> str: # Markdown list
+# %% ../../nbs/evidence/31_cards.ipynb #07253d28
+def run_provenance(runs: pd.DataFrame, # of `card_runs`
+                  ) -> str: # Markdown list
     "Which machines, versions and commits made the runs."
     def words(column):
         values = runs[column].astype(str) if column in runs else pd.Series(dtype=str)
@@ -314,7 +314,7 @@ def provenance(runs: pd.DataFrame, # of `card_runs`
              'files': f'`nbs/results/evidence/{runs.study.iloc[0]}`'}
     return '\n'.join(f'- {k}: {v}' for k, v in facts.items() if v)
 
-# %% ../../nbs/evidence/31_cards.ipynb #9ed7933b
+# %% ../../nbs/evidence/31_cards.ipynb #ea92034e
 TEMPLATE = 'model_card.md' # beside the studies
 
 def card_values(operator: str, # name
@@ -329,7 +329,7 @@ def card_values(operator: str, # name
                 size=str(one.image_size), parameters=f'{one.parameters:,}', macs=f'{one.macs:,}', n=str(rows.n.min()),
                 draws=f'{read_json(evidence(CARDS_FILE))["draws"]:,}', recipe=recipe_text(runs),
                 levels=level_text(rows), comparisons='\n'.join(lines), cost=cost_text(operator, study))
-    return made | data_values(runs) | dict(provenance=provenance(runs))
+    return made | data_values(runs) | dict(provenance=run_provenance(runs))
 
 # %% ../../nbs/evidence/31_cards.ipynb #c2c9067c
 def model_card(operator: str, # name

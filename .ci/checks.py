@@ -271,9 +271,9 @@ def one_run(home: Path) -> dict:
     return result
 
 
-def papermill(*words, name: str, cwd=ROOT, ok=True, out=True, data=False) -> str:
-    "Execute the training notebook; returns what papermill said."
-    notebook = ROOT/'nbs'/'03_train.ipynb'
+def papermill(*words, name: str, cwd=ROOT, ok=True, out=True, data=False, notebook='03_train.ipynb') -> str:
+    "Execute a notebook, by default the training one; returns what papermill said."
+    notebook = ROOT/'nbs'/notebook
     if cwd.is_relative_to(ROOT):
         notebook = notebook.relative_to(cwd) # as people type it
     target = [SCRATCH/f'{name}.ipynb'] if out else []
@@ -325,7 +325,10 @@ def papermill_plugin():
     downscalexr('study', 'run', *words, '--source', 'phantom:120', '--jobs', '1', cwd=folder, home=SCRATCH/'own-study')
     said = downscalexr('report', '--repeats', '3', cwd=folder, home=SCRATCH/'own-study')
     need('median' in said and 'stochastic' in said, f'the table lacks an operator:\n{said[-2000:]}')
-    need(list((SCRATCH/'own-study'/'runs'/'report').glob('median*.png')), 'no figure of the operator')
+    report = SCRATCH/'own-study'/'runs'/'report'
+    need(list(report.glob('median*.png')), 'no figure of the operator')
+    papermill('-p', 'results', report, name='own-analysis', notebook='05_analysis.ipynb')
+    need('median' in (SCRATCH/'own-analysis.ipynb').read_text(), 'the analysis lacks the operator')
 
 
 @beside

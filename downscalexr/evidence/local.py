@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['chosen_recipe', 'planned', 'TaskStore', 'journals', 'journal_keys', 'done_keys', 'run_origin', 'train_if_free',
            'train_unless_done', 'train_planned', 'scored_images', 'file_runs', 'file_journals', 'train_here',
-           'train_side_by_side']
+           'side_by_side']
 
 # %% ../../nbs/evidence/07_local.ipynb #41f89275
 import os
@@ -167,15 +167,17 @@ def train_here(studies: list[str]|None=None, # names; default: all of the plan
         runs.set_postfix_str(f'{study}: {row["downsample"]} {row["seed"]}, {row["seconds"]:.0f} s')
 
 # %% ../../nbs/evidence/07_local.ipynb #f4609ac4
-def train_side_by_side(studies: list[str]|None=None, # names; default: all of the plan
-                       jobs: int=1, # processes
-                       minutes: float=float('inf'), # after which no new run begins
-                      ):
-    "Train what is left of these studies in several processes; they end with this one."
-    call = f'from downscalexr.evidence.local import train_here; train_here({studies!r}, float({str(minutes)!r}))'
+def side_by_side(work: Callable, # a function of a module: studies, minutes
+                 studies: list[str], # names
+                 jobs: int=1, # processes
+                 minutes: float=float('inf'), # after which no new run begins
+                ):
+    "Do the same work in several processes, which pass over each other's runs; they end with this one."
+    module, name = work.__module__, work.__name__
+    call = f'from {module} import {name}; {name}({studies!r}, float({str(minutes)!r}))'
     others = [subprocess.Popen([sys.executable, '-c', call], stderr=subprocess.DEVNULL) for _ in range(jobs - 1)]
     try:
-        train_here(studies, minutes)
+        work(studies, minutes)
         for p in others:
             p.wait()
     finally:

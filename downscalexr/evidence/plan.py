@@ -105,6 +105,7 @@ def small_studies(r: Recipe, # the recipe chosen
     lenet = replace(r, arch='lenet')
     out = {'datashare_lenet': [q for s in SHARES for q in seed_grid(lenet, SOME, 5, train_fraction=s)]}
     out['virus_lenet'] = seed_grid(lenet, SOME, 5, task='virus')
+    out['length_lenet'] = [q for k in (1000, 4000) for q in seed_grid(lenet, SOME[:4], 3, updates=k)]
     out['crossval'] = []
     for head, n in (('', 2), ('virus ', 1)): # seeds per fold
         for k in range(FOLDS):

@@ -160,6 +160,7 @@ ORIGINAL_TABLE = pd.DataFrame(dict(auroc=(.890, .854, .895), f1=(.814, .837, .82
                                    recall=(.997, .992, .997), accuracy=(.715, .757, .727),
                                    ms_per_batch=(78.20, 168.70, 50.77)), index=ORIGINAL)
 
+# %% ../../nbs/evidence/25_protocol.ipynb #6d09e5c1
 def reproduced(scores: pd.DataFrame, # of `protocol_scores`
                whole: bool=True, # the validation patients are among the training images, as in the original
                table: pd.DataFrame=ORIGINAL_TABLE, # the original's

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PANEL_STUDIES', 'FIELDS', 'FACTORS', 'DESIGN', 'panel_runs', 'filed_runs', 'factor_table', 'rounding_cube',
            'rounding_parts', 'single_run_interval', 'term_codes', 'quadratic_forms', 'variance_components', 'inflated',
-           'resampled_levels', 'component_draws', 'share_rows', 'variance_shares', 'plot_shares', 'shares_text']
+           'resampled_levels', 'component_draws', 'share_rows', 'variance_shares', 'shares_text', 'plot_shares']
 
 # %% ../../nbs/evidence/15_shares.ipynb #1ebd0914
 from dataclasses import fields
@@ -228,6 +228,14 @@ def variance_shares(table: pd.DataFrame, # of `factor_table`
     out = share_rows(used, values, found) | dict.fromkeys(set(terms) - set(used), alone)
     return pd.DataFrame(out).T.reindex([*terms, rest]).rename_axis('term')
 
+# %% ../../nbs/evidence/15_shares.ipynb #ce399003
+def shares_text(found: dict, # metric → table of `variance_shares`, with the same terms
+               ) -> pd.DataFrame: # term × metric
+    "Shares with their intervals, as words."
+    shown = {m: t[t.note == ''] for m, t in found.items()}
+    return pd.DataFrame({m: [f'{r.share:.2f} ({r.low:.2f} to {r.high:.2f})' for r in t.itertuples()]
+                         for m, t in shown.items()}, index=next(iter(shown.values())).index)
+
 # %% ../../nbs/evidence/15_shares.ipynb #d66f24d1
 def plot_shares(found: dict, # metric → table of `variance_shares`, with the same terms
                 titles: dict, # metric → title of its panel
@@ -247,10 +255,3 @@ def plot_shares(found: dict, # metric → table of `variance_shares`, with the s
         ax.tick_params(labelsize=8)
     fig.supxlabel('share of the variance between runs', fontsize=9)
     return fig
-
-def shares_text(found: dict, # metric → table of `variance_shares`, with the same terms
-               ) -> pd.DataFrame: # term × metric
-    "Shares with their intervals, as words."
-    shown = {m: t[t.note == ''] for m, t in found.items()}
-    return pd.DataFrame({m: [f'{r.share:.2f} ({r.low:.2f} to {r.high:.2f})' for r in t.itertuples()]
-                         for m, t in shown.items()}, index=next(iter(shown.values())).index)

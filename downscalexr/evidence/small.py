@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WIDTH', 'FIRST', 'FINAL', 'SMALL_CANDIDATES', 'SMALL_STUDY', 'SMALL_CHOICE', 'SmallRecipe', 'small_recipe',
-           'small_scores', 'small_stage', 'small_winner']
+           'small_scores', 'small_stage', 'small_winner', 'small_plan']
 
 # %% ../../nbs/evidence/36_small.ipynb #0f9a4544
 from dataclasses import dataclass, replace
@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from .local import chosen_recipe
+from .operators import panel_rows
 from .recipe import Recipe
+from .store import evidence
 
 # %% ../../nbs/evidence/36_small.ipynb #092ba9f4
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ SMALL_CANDIDATES = {'64 px': dict(image_size=64), '96 px': dict(image_size=96), 
                     '128 px, long': dict(image_size=128, updates=4000),
                     '128 px, long, strong': dict(image_size=128, updates=4000, strength=1.)}
 
+# %% ../../nbs/evidence/36_small.ipynb #99b4f5d6
 def small_recipe(name: str, # a key of SMALL_CANDIDATES
                  seed: int=FIRST, # of the run
                 ) -> SmallRecipe:
@@ -78,3 +81,18 @@ def small_winner(scores: pd.DataFrame, # with the three of stage 2
     tied = full.index[full.score >= full.score.max() - .0005]
     cost = {k: (r := small_recipe(k)).updates*r.image_size**2*r.width**2 for k in tied}
     return min(cost, key=cost.get)
+
+# %% ../../nbs/evidence/36_small.ipynb #d04c968c
+def small_plan() -> dict: # study → runs, as far as the store lets them be known
+    "The runs that choose, and those of the winner."
+    folder = evidence(SMALL_CHOICE)
+    if not (folder/'index.json').exists():
+        return {SMALL_CHOICE: small_stage()}
+    scores = small_scores(panel_rows(SMALL_CHOICE))
+    if len(scores) < len(SMALL_CANDIDATES):
+        return {SMALL_CHOICE: small_stage()}
+    first = small_scores(panel_rows(SMALL_CHOICE).query(f'seed == {FIRST}'))
+    plan = {SMALL_CHOICE: small_stage() + small_stage(first)}
+    if (scores.n == 3).sum() == 3:
+        plan[SMALL_STUDY] = [small_recipe(small_winner(scores), FINAL + s) for s in range(5)]
+    return plan

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -230,7 +231,9 @@ def study_images(tables: dict, # stack → manifest rows
 def evidence(study: str='', # name; empty: all
              root: Path|None=None, # the checkout; default: this one
             ) -> Path: # folder of committed files
-    "The folder of the evidence."
+    "The folder of the evidence: of a checkout, or what DOWNSCALEXR_EVIDENCE names."
+    if root is None and (other := os.environ.get('DOWNSCALEXR_EVIDENCE')):
+        return Path(other)/study
     return ((root or checkout() or Path.cwd())/'nbs'/'results'/'evidence')/study
 
 # %% ../../nbs/evidence/06_store.ipynb #7f54a5a7

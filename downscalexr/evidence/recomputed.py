@@ -95,7 +95,7 @@ def compared_logits(key: str, # of a run
     return dict(same_bits=all(np.array_equal(a, b) for a, b in pairs),
                 largest_difference=float(max(np.abs(a - b).max() for a, b in pairs)))
 
-# %% ../../nbs/evidence/29_recomputed.ipynb #fc222303
+# %% ../../nbs/evidence/29_recomputed.ipynb #1676caf5
 def file_retrained(log: bool=True, # False: the readings are in the log already
                   ) -> Path: # retrained.json
     "Compare the runs trained again with their cells, and write that down."
@@ -104,8 +104,8 @@ def file_retrained(log: bool=True, # False: the readings are in the log already
     for _, run in runs.sort_values(['downsample', 'seed']).iterrows():
         cell = cells[(cells.downsample == run.downsample) & (cells.augment == run.augment)]
         rows += placed(run, cell)
-        said.append({k: run[k] for k in SAID_OF_RUN} | compared_logits(run.key, ours, theirs))
-    runs_said = pd.DataFrame(said).astype(object).to_dict('records')
-    write_json(evidence()/'retrained.json', dict(study=RETRAINED_OF, rows=rows, runs=runs_said,
-                                                 environment=environment()))
+        plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in run[list(SAID_OF_RUN)].items()}
+        said.append(plain | compared_logits(run.key, ours, theirs))
+    content = dict(study=RETRAINED_OF, rows=rows, runs=said, environment=environment())
+    write_json(evidence()/'retrained.json', content)
     return evidence()/'retrained.json'

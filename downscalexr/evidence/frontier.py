@@ -9,7 +9,7 @@ __all__ = ['COMPACT_TIMES', 'BATCHES', 'FRONT_COSTS', 'COLUMNS_SHOWN', 'PAIR_COL
            'number_points', 'draw_front', 'operator_handles', 'plot_fronts', 'plot_columns', 'error_parts',
            'error_levels', 'file_bias', 'draw_errors', 'plot_errors']
 
-# %% ../../nbs/evidence/27_frontier.ipynb #cc9df33a
+# %% ../../nbs/evidence/27_frontier.ipynb #45d9b1a3
 import itertools
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from downscalexr.evidence.primary import (
     wins,
 )
 from .store import evidence, finished_keys, table_bytes
+from ..operators.original import ORIGINAL
 from ..reports.results import as_text
 
 # %% ../../nbs/evidence/27_frontier.ipynb #0333f135
@@ -200,14 +201,14 @@ def number_points(ax, # axes of a figure, with their final limits
         taken.append(best)
         ax.annotate(str(n), p, best - xy, textcoords='offset points', fontsize=8, ha='center', va='center')
 
-# %% ../../nbs/evidence/27_frontier.ipynb #08a38668
+# %% ../../nbs/evidence/27_frontier.ipynb #bbfe6080
 def draw_front(ax, # axes of a figure
                table: pd.DataFrame, # of `measured_operators`
                cost: str, # a key of FRONT_COSTS
                metric: str, # a key of TITLES
                status: pd.Series, # of `front_status`
               ):
-    "Difference from max pooling with its 95 % interval against cost with its quartiles; the front is joined."
+    "Difference from max pooling against cost, with intervals; the front is joined."
     name, scale = f'{metric}_less', 1e-3 if cost == 'parameters' else 1.
     t = table.fillna({name + end: 0. for end in ('', '_low', '_high')})
     x, left, right = (scale*t.get(cost + end, t[cost]) for end in ('', '_low', '_high'))
@@ -304,7 +305,7 @@ def file_bias(log: bool=True, # False: the readings are in the log already
                    patients=int(test.patient.nunique()), environment=environment())
     return write_json(evidence()/BIAS_POINTS, content)
 
-# %% ../../nbs/evidence/27_frontier.ipynb #2b4382c8
+# %% ../../nbs/evidence/27_frontier.ipynb #0b9a1d8f
 def draw_errors(ax, # axes of a figure
                 errors: pd.DataFrame, # rows of `file_bias`
                 end: str, # of the metrics: '' or HALF
@@ -318,22 +319,22 @@ def draw_errors(ax, # axes of a figure
         style = dict(color=looks[o].color, marker=looks[o].marker, ls='') | PLACE_STYLES[study, augment]
         ax.plot(x['mean'], y['mean'], **style)
         points.append((numbers[o], (x['mean'], y['mean'])))
-    number_points(ax, [p for _, p in points], [n for n, _ in points], (360, 320))
+    number_points(ax, [p for _, p in points], [n for n, _ in points], (380, 230))
 
-# %% ../../nbs/evidence/27_frontier.ipynb #b88d00d9
+# %% ../../nbs/evidence/27_frontier.ipynb #a736739b
 def plot_errors(content: dict, # of BIAS_POINTS
-               ) -> Figure: # a panel per threshold
+               ) -> Figure: # all operators above, the original's variants in every place below; a column per threshold
     "The bias plot: which way operators err, in both networks and under both recipes."
-    errors, fig = pd.DataFrame(content['rows']), Figure(figsize=(11, 6.4), layout='constrained')
-    names = {'': 'threshold of validation', HALF: 'threshold 0.5'}
-    for ax, (end, title) in zip(fig.subplots(1, 2, sharey=True), names.items()):
-        draw_errors(ax, errors, end)
-        ax.set_title(title, fontsize=10)
-        ax.set_xlabel('false-positive rate', fontsize=9)
-        ax.tick_params(labelsize=8)
-    fig.axes[0].set_ylabel('false-negative rate', fontsize=9)
-    what = {('operators_mac', 'robust'): 'compact, robust recipe', ('original', 'robust'): 'LeNet, robust recipe',
-            ('original', 'original'): 'LeNet, original recipe'}
-    styles = [Line2D([], [], color='0.4', marker='o', ls='', label=what[k], **v) for k, v in PLACE_STYLES.items()]
+    errors, fig = pd.DataFrame(content['rows']), Figure(figsize=(11, 8.6), layout='constrained')
+    grid, names = fig.subplots(2, 2, sharey='row'), {'': 'threshold of validation', HALF: 'threshold 0.5'}
+    parts = errors[errors.study == 'operators_mac'], errors[errors.operator.isin(ORIGINAL)]
+    for (row, part), (c, end) in itertools.product(zip(grid, parts), enumerate(names)):
+        draw_errors(row[c], part, end)
+        row[c].tick_params(labelsize=8)
+        row[c].set_title(names[end], fontsize=9)
+        grid[1, c].set_xlabel('false-positive rate', fontsize=9)
+        row[0].set_ylabel('false-negative rate', fontsize=9)
+    places = {k: f'{"compact" if k[0] == "operators_mac" else "LeNet"}, {k[1]} recipe' for k in PLACE_STYLES}
+    styles = [Line2D([], [], color='0.4', marker='o', ls='', label=places[k], **v) for k, v in PLACE_STYLES.items()]
     fig.legend(handles=operator_handles(operators()) + styles, loc='outside lower center', ncols=4, fontsize=8)
     return fig

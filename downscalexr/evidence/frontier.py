@@ -185,14 +185,15 @@ def front_status(table: pd.DataFrame, # of `measured_operators`
         out[o] = 'front' if o in front else 'behind' if told else 'tied'
     return pd.Series(out)
 
-# %% ../../nbs/evidence/27_frontier.ipynb #510349ad
+# %% ../../nbs/evidence/27_frontier.ipynb #bbdca7a0
 def number_points(ax, # axes of a figure, with their final limits
                   points: list[tuple[float, float]], # data coordinates
                   numbers: list[int], # of each point
                   size: tuple=(230, 240), # of the axes, points of 1/72 inch
                  ):
     "Write a number beside each point where it covers others least."
-    at = ax.transLimits.transform(points)*size
+    box = ax.viewLim # asks for the limits that the points drawn so far need
+    at = (np.array(points) - box.p0)/(box.p1 - box.p0)*size
     taken, around = list(at), [d for d in itertools.product((1, 0, -1), repeat=2) if any(d)]
     for xy, p, n in zip(at, points, numbers):
         places = [xy + r*np.array(d) for r in (9, 14, 19) for d in around]
@@ -321,17 +322,17 @@ def draw_errors(ax, # axes of a figure
         points.append((numbers[o], (x['mean'], y['mean'])))
     number_points(ax, [p for _, p in points], [n for n, _ in points], (380, 230))
 
-# %% ../../nbs/evidence/27_frontier.ipynb #a736739b
+# %% ../../nbs/evidence/27_frontier.ipynb #cee1f88d
 def plot_errors(content: dict, # of BIAS_POINTS
-               ) -> Figure: # all operators above, the original's variants in every place below; a column per threshold
-    "The bias plot: which way operators err, in both networks and under both recipes."
+               ) -> Figure: # all operators; below them the original's variants everywhere
+    "The bias plot: which way operators err."
     errors, fig = pd.DataFrame(content['rows']), Figure(figsize=(11, 8.6), layout='constrained')
     grid, names = fig.subplots(2, 2, sharey='row'), {'': 'threshold of validation', HALF: 'threshold 0.5'}
     parts = errors[errors.study == 'operators_mac'], errors[errors.operator.isin(ORIGINAL)]
-    for (row, part), (c, end) in itertools.product(zip(grid, parts), enumerate(names)):
+    for (row, part), (c, (end, title)) in itertools.product(zip(grid, parts), enumerate(names.items())):
         draw_errors(row[c], part, end)
         row[c].tick_params(labelsize=8)
-        row[c].set_title(names[end], fontsize=9)
+        row[c].set_title(title, fontsize=9)
         grid[1, c].set_xlabel('false-positive rate', fontsize=9)
         row[0].set_ylabel('false-negative rate', fontsize=9)
     places = {k: f'{"compact" if k[0] == "operators_mac" else "LeNet"}, {k[1]} recipe' for k in PLACE_STYLES}

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['TYPES', 'PART', 'SHARD', 'READINGS', 'append_run', 'read_journal', 'table_bytes', 'shard_bytes', 'grouped',
            'checked_bytes', 'stored_runs', 'read_cases', 'finished_keys', 'flat', 'unknown_runs', 'write_hashed',
-           'pack', 'log_reading', 'shard_logits', 'read_logits', 'study_images', 'evidence', 'evidence_status']
+           'pack', 'log_reading', 'was_read', 'shard_logits', 'read_logits', 'study_images', 'evidence',
+           'evidence_status']
 
 # %% ../../nbs/evidence/06_store.ipynb #30e498e1
 import gzip
@@ -187,6 +188,13 @@ def log_reading(study: Path, # folder of committed files
     line = dict(time_utc=now, study=study.name, runs=runs, why=why, git_commit=git_commit())
     append_jsonl(study.parent/READINGS, line)
 
+# %% ../../nbs/evidence/06_store.ipynb #16f82f61
+def was_read(study: Path, # folder of committed files
+            ) -> bool: # True where there is no log, as in tests
+    "Whether the log beside the studies has a reading of this one."
+    log = study.parent/READINGS
+    return not log.exists() or study.name in {line['study'] for line in read_jsonl(log)}
+
 # %% ../../nbs/evidence/06_store.ipynb #130391ec
 def shard_logits(content: bytes, # of a shard
                  names: tuple, # kinds of logits; what the shard lacks is passed over
@@ -204,13 +212,16 @@ def read_logits(study: Path, # folder of committed files
                 names: tuple=('val', 'panel', 'held'), # kinds of logits
                 test: bool=False, # True: also 'test' and 'shifts'
                 why: str='', # the reason for reading the test set
-                log: bool=True, # False: in tests of the store alone
+                log: bool=True, # False: a reading that is in the log is done again
                ) -> dict: # key → {name: (K, N)}
     "Logits of all runs of a study."
     if test and not why:
         raise ValueError('Reading the test set needs a reason: why="...".')
     if not test and set(names) & {'test', 'shifts'}:
         raise ValueError('Test logits are read with test=True and a reason; each reading is logged.')
+    if test and not log and not was_read(study):
+        raise ValueError(f'The test logits of {study.name} were never read: no line of {READINGS} names it. '
+                         'Make its planned reading first (log=True).')
     out, names = {}, (*names, 'test', 'shifts') if test else names
     for shard in read_json(study/'index.json')['shards']:
         for key, name, values in shard_logits(checked_bytes(study, shard), names):

@@ -14,7 +14,7 @@ NEEDED_MB := 4000
 STUDY_FLAGS = $(if $(DOWNSAMPLE),--downsample $(DOWNSAMPLE)) $(if $(ARCH),--arch $(ARCH)) $(if $(IMAGE_SIZE),--image-size $(IMAGE_SIZE)) \
   $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SOURCE),--source $(SOURCE)) $(if $(JOBS),--jobs $(JOBS))
 
-.PHONY: help setup train test doctor hooks oracles readme outputs docs clean
+.PHONY: help setup train test evidence doctor hooks oracles readme outputs docs clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -38,6 +38,10 @@ train: setup ## train every variant, benchmark, compare
 
 test: setup ## all checks, as CI runs them
 	@$(BIN)/python .ci/checks.py
+
+evidence: setup ## count the committed runs; compute every table of the evidence again and compare
+	@$(BIN)/downscalexr evidence status
+	@$(BIN)/downscalexr evidence recompute
 
 doctor: setup ## say what is missing on this machine
 	@$(BIN)/downscalexr doctor

@@ -23,11 +23,13 @@ from tqdm.auto import tqdm
 from ..data import load_splits
 from .claims import file_claims
 from .dials import DIAL_STUDY, dial_cells, file_cells, train_cells
+from .frontier import BIAS_POINTS, OPERATOR_PAIRS, file_bias, file_pairs
 from .inference import file_inference
 from .levels import TEST_LEVELS, TEST_RUNS, file_levels
 from .local import TaskStore, file_journals, journal_keys, planned, train_planned
 from .primary import file_analysis
 from .protocol import PROTOCOL, file_protocol, protocol_runs, train_protocol
+from .recomputed import file_retrained
 from .shifts import file_shifts
 from .small import SMALL_CHOICE, small_plan
 from .store import evidence, finished_keys, stored_runs
@@ -117,7 +119,9 @@ MAIN_STUDY = 'operators_mac'
 TABLES = {f'primary_{MAIN_STUDY}.json': partial(file_analysis, MAIN_STUDY, log=False),
           'claims.json': partial(file_claims, log=False), TEST_LEVELS: file_known_levels, TEST_RUNS: file_known_levels,
           f'inference_{MAIN_STUDY}.json': partial(file_inference, MAIN_STUDY, log=False),
-          f'shifts_{MAIN_STUDY}.json': partial(file_shifts, MAIN_STUDY, log=False)} # file → what writes it
+          f'shifts_{MAIN_STUDY}.json': partial(file_shifts, MAIN_STUDY, log=False),
+          BIAS_POINTS: partial(file_bias, log=False), OPERATOR_PAIRS: partial(file_pairs, log=False),
+          'retrained.json': partial(file_retrained, log=False)} # file → what writes it
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #8bf0a0d5
 @contextmanager

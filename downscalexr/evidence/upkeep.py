@@ -21,8 +21,11 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ..data import load_splits
+from .cards import file_cards
 from .claims import file_claims
 from .dials import DIAL_STUDY, dial_cells, file_cells, train_cells
+from .frontier import file_bias, file_pairs
+from .gallery import file_gallery
 from .inference import file_inference
 from .levels import TEST_LEVELS, TEST_RUNS, file_levels
 from .local import TaskStore, file_journals, journal_keys, planned, train_planned
@@ -114,10 +117,13 @@ def file_known_levels():
     file_levels(list(dict.fromkeys(pd.read_csv(committed).study)), log=False)
 
 MAIN_STUDY = 'operators_mac'
+# file → what writes it
 TABLES = {f'primary_{MAIN_STUDY}.json': partial(file_analysis, MAIN_STUDY, log=False),
           'claims.json': partial(file_claims, log=False), TEST_LEVELS: file_known_levels, TEST_RUNS: file_known_levels,
           f'inference_{MAIN_STUDY}.json': partial(file_inference, MAIN_STUDY, log=False),
-          f'shifts_{MAIN_STUDY}.json': partial(file_shifts, MAIN_STUDY, log=False)} # file → what writes it
+          f'shifts_{MAIN_STUDY}.json': partial(file_shifts, MAIN_STUDY, log=False),
+          'operator_pairs.csv.gz': partial(file_pairs, log=False), 'bias_points.json': partial(file_bias, log=False),
+          'cards.json': partial(file_cards, log=False), 'gallery.json': partial(file_gallery, log=False)}
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #8bf0a0d5
 @contextmanager

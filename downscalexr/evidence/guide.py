@@ -249,9 +249,6 @@ def training_seconds(runs: pd.DataFrame, # of `stored_runs`
     return q[[.5, .25, .75]].set_axis(['seconds', 'seconds_low', 'seconds_high'], axis=1)
 
 # %% ../../nbs/evidence/28_guide.ipynb #0cb26bb9
-OPEN_QUESTIONS = {'operators_lenet': 'another network', 'operators_param': 'equal parameters',
-                  'datashare_lenet': 'little data', DIAL_STUDY: 'fine texture'} # study → what it asks
-
 def answer_line(pairs: pd.DataFrame|None=None, # of `filed_pairs`; default: the committed ones
                 table: pd.DataFrame|None=None, # of `measured_operators`; default: the committed ones
                ) -> str: # Markdown
@@ -285,6 +282,10 @@ def left_out_text(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and le
     "Which operators another is told above, metric by metric."
     good = {m: not_told_below(pairs[pairs.metric == m], names) for m in TITLES}
     return '; '.join(f'in {TITLES[m]}: {named([o for o in names if o not in g])}' for m, g in good.items()) + '.'
+
+# %% ../../nbs/evidence/28_guide.ipynb #a4055cf6
+OPEN_QUESTIONS = {'operators_lenet': 'another network', 'operators_param': 'equal parameters',
+                  'datashare_lenet': 'little data', DIAL_STUDY: 'fine texture'} # study → what it asks
 
 # %% ../../nbs/evidence/28_guide.ipynb #5fa05c76
 def answer_box(root: Path|None=None, # the checkout of the missing runs; default: this one

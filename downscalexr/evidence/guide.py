@@ -242,6 +242,9 @@ def onnx_exports(content: dict, # of the table of faults of operators
     return pd.Series(out)
 
 # %% ../../nbs/evidence/28_guide.ipynb #f7f5aa47
+OPEN_QUESTIONS = {'operators_lenet': 'another network', 'operators_param': 'equal parameters',
+                  'datashare_lenet': 'little data', DIAL_STUDY: 'fine texture'} # study → what it asks
+
 def training_seconds(runs: pd.DataFrame, # of `stored_runs`
                     ) -> pd.DataFrame: # per operator: seconds (median), seconds_low, seconds_high (quartiles)
     "How long a run took."
@@ -249,9 +252,6 @@ def training_seconds(runs: pd.DataFrame, # of `stored_runs`
     return q[[.5, .25, .75]].set_axis(['seconds', 'seconds_low', 'seconds_high'], axis=1)
 
 # %% ../../nbs/evidence/28_guide.ipynb #0cb26bb9
-OPEN_QUESTIONS = {'operators_lenet': 'another network', 'operators_param': 'equal parameters',
-                  'datashare_lenet': 'little data', DIAL_STUDY: 'fine texture'} # study → what it asks
-
 def answer_line(pairs: pd.DataFrame|None=None, # of `filed_pairs`; default: the committed ones
                 table: pd.DataFrame|None=None, # of `measured_operators`; default: the committed ones
                ) -> str: # Markdown

@@ -26,6 +26,7 @@ from .claims import file_claims
 from .dials import DIAL_STUDY, dial_cells, file_cells, train_cells
 from .floor import file_scores
 from .frontier import BIAS_POINTS, OPERATOR_PAIRS, file_bias, file_pairs
+from .gallery import file_gallery
 from .inference import file_inference
 from .levels import TEST_LEVELS, TEST_RUNS, file_levels
 from .local import TaskStore, file_journals, journal_keys, planned, train_planned
@@ -125,7 +126,8 @@ TABLES = {f'primary_{MAIN_STUDY}.json': partial(file_analysis, MAIN_STUDY, log=F
           f'shifts_{MAIN_STUDY}.json': partial(file_shifts, MAIN_STUDY, log=False),
           BIAS_POINTS: partial(file_bias, log=False), OPERATOR_PAIRS: partial(file_pairs, log=False),
           'retrained.json': partial(file_retrained, log=False), CARDS_FILE: partial(file_cards, log=False),
-          'published_ours.json': file_ours, 'baselines.json': partial(file_scores, log=False)} # file → what writes it
+          'gallery.json': partial(file_gallery, log=False), 'published_ours.json': file_ours,
+          'baselines.json': partial(file_scores, log=False)} # file → what writes it
 SLOW_TABLES = ('baselines.json',) # about a minute; computed when asked for by name
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #8bf0a0d5

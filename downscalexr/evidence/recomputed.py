@@ -62,8 +62,8 @@ def scored(study: str, # name below the evidence
     folder, why = evidence(study), 'planned: two cells of the original study trained again'
     runs, cases = stored_runs(folder), read_cases(folder)
     logits = read_logits(folder, ('val',), test=True, why=why, log=log)
-    labels = [cases.label[cases.part == part].to_numpy() for part in ('val', 'test')]
-    parts = [image_parts(*labels, logits[key]) for key in runs.key]
+    val, test = (cases.label[cases.part == part].to_numpy() for part in ('val', 'test'))
+    parts = [image_parts(val, test, logits[key]) for key in runs.key]
     return runs.join(pd.DataFrame([{m: v.mean(dtype=float) for m, v in p.items()} for p in parts])), logits
 
 # %% ../../nbs/evidence/29_recomputed.ipynb #934986c9

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TYPES', 'PART', 'SHARD', 'READINGS', 'append_run', 'read_journal', 'table_bytes', 'shard_bytes', 'grouped',
            'checked_bytes', 'stored_runs', 'read_cases', 'finished_keys', 'flat', 'unknown_runs', 'write_hashed',
-           'pack', 'log_reading', 'was_read', 'shard_logits', 'read_logits', 'study_images', 'evidence',
+           'pack', 'log_reading', 'check_read', 'shard_logits', 'read_logits', 'study_images', 'evidence',
            'evidence_status']
 
 # %% ../../nbs/evidence/06_store.ipynb #30e498e1
@@ -189,11 +189,13 @@ def log_reading(study: Path, # folder of committed files
     append_jsonl(study.parent/READINGS, line)
 
 # %% ../../nbs/evidence/06_store.ipynb #16f82f61
-def was_read(study: Path, # folder of committed files
-            ) -> bool: # True where there is no log, as in tests
-    "Whether the log beside the studies has a reading of this one."
+def check_read(study: Path, # folder of committed files
+              ):
+    "Refuse a study of which the log beside it has no reading; where there is no log, as in tests, all pass."
     log = study.parent/READINGS
-    return not log.exists() or study.name in {line['study'] for line in read_jsonl(log)}
+    if log.exists() and study.name not in {line['study'] for line in read_jsonl(log)}:
+        raise ValueError(f'The test logits of {study.name} were never read: no line of {READINGS} names it. '
+                         'Make its planned reading first (log=True).')
 
 # %% ../../nbs/evidence/06_store.ipynb #130391ec
 def shard_logits(content: bytes, # of a shard
@@ -219,9 +221,8 @@ def read_logits(study: Path, # folder of committed files
         raise ValueError('Reading the test set needs a reason: why="...".')
     if not test and set(names) & {'test', 'shifts'}:
         raise ValueError('Test logits are read with test=True and a reason; each reading is logged.')
-    if test and not log and not was_read(study):
-        raise ValueError(f'The test logits of {study.name} were never read: no line of {READINGS} names it. '
-                         'Make its planned reading first (log=True).')
+    if test and not log:
+        check_read(study)
     out, names = {}, (*names, 'test', 'shifts') if test else names
     for shard in read_json(study/'index.json')['shards']:
         for key, name, values in shard_logits(checked_bytes(study, shard), names):

@@ -128,7 +128,8 @@ def claim_table() -> pd.DataFrame: # claim, the original, its table, where, thes
     rows = []
     for v in verdict_table(pairs, spreads, times).itertuples():
         found = claim_row(v.claim, v.place, pairs, spreads, times)
-        said = {'claim': v.claim, 'the original': CLAIMS[v.claim], 'its table': table_says(v.claim), 'where': PLACE_NAMES.get(v.place, v.place)}
+        said = {'claim': v.claim, 'the original': CLAIMS[v.claim], 'its table': table_says(v.claim),
+                'where': PLACE_NAMES.get(v.place, v.place)}
         rows.append(said | {'these runs': found['estimate'], 'n': found['n'], 'equivalence': found['equivalence'],
                             'verdict': v.verdict})
     return pd.DataFrame(rows)

@@ -129,7 +129,7 @@ def missing_runs(study: str, # in the plan, or of phantoms
     "Planned runs of a study that are not in the store."
     if study != DIAL_STUDY or plan and study in plan:
         return lacking(study, root, plan)
-    keys = {dial_key(*cell) for cell in [(f, s, o) for f, s, o in dial_cells()]}
+    keys = {dial_key(*cell) for cell in dial_cells()}
     return len(keys - finished_keys(evidence(study, root)))
 
 # %% ../../nbs/evidence/27_frontier.ipynb #28767c0e

@@ -150,11 +150,11 @@ def choice_row(found: dict, # of `recommend`
 
 # %% ../../nbs/evidence/28_guide.ipynb #b6495902
 def limit_table(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and level
-                 table: pd.DataFrame, # of `measured_operators`
-                 column: str, # the constraint
-                 limits: list, # of it
-                 form: str='{:.2f}', # of a limit
-                ) -> pd.DataFrame: # a row per limit
+                table: pd.DataFrame, # of `measured_operators`
+                column: str, # the constraint
+                limits: list, # of it
+                form: str='{:.2f}', # of a limit
+               ) -> pd.DataFrame: # a row per limit
     "What to take within each limit."
     rows = []
     for most in limits:

@@ -168,10 +168,10 @@ def train_here(studies: list[str]|None=None, # names; default: all of the plan
 
 # %% ../../nbs/evidence/07_local.ipynb #f4609ac4
 def run_beside(work: Callable, # a function of a module: studies, minutes
-                 studies: list[str], # names
-                 jobs: int=1, # processes
-                 minutes: float=float('inf'), # after which no new run begins
-                ):
+               studies: list[str], # names
+               jobs: int=1, # processes
+               minutes: float=float('inf'), # after which no new run begins
+              ):
     "Do the same work in several processes, which pass over each other's runs; they end with this one."
     module, name = work.__module__, work.__name__
     call = f'from {module} import {name}; {name}({studies!r}, float({str(minutes)!r}))'

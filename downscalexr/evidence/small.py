@@ -88,10 +88,11 @@ def small_plan() -> dict: # study → runs, as far as the store lets them be kno
     folder = evidence(SMALL_CHOICE)
     if not (folder/'index.json').exists():
         return {SMALL_CHOICE: small_stage()}
-    scores = small_scores(panel_rows(SMALL_CHOICE))
+    rows = panel_rows(SMALL_CHOICE)
+    scores = small_scores(rows)
     if len(scores) < len(SMALL_CANDIDATES):
         return {SMALL_CHOICE: small_stage()}
-    first = small_scores(panel_rows(SMALL_CHOICE).query(f'seed == {FIRST}'))
+    first = small_scores(rows[rows.seed == FIRST])
     plan = {SMALL_CHOICE: small_stage() + small_stage(first)}
     if (scores.n == 3).sum() == 3:
         plan[SMALL_STUDY] = [small_recipe(small_winner(scores), FINAL + s) for s in range(5)]

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['OPEN_QUESTIONS', 'ANSWER_PAGES', 'relative_means', 'rank_intervals', 'not_told_below', 'ties_of_best',
            'plot_rank_intervals', 'fitting', 'ties_in_time', 'recommend', 'named', 'measure_text', 'choice_text',
-           'choice_row', 'limit_table', 'quartile_limits', 'levels_answer', 'study_answer', 'pair_text', 'shift_answer',
-           'onnx_exports', 'training_seconds', 'answer_line', 'gain_text', 'left_out_text', 'answer_box',
-           'stored_texts', 'stale_answers']
+           'choice_row', 'limit_table', 'quartile_limits', 'levels_answer', 'study_answer', 'turned_pair', 'pair_text',
+           'shift_answer', 'onnx_exports', 'training_seconds', 'answer_line', 'gain_text', 'left_out_text',
+           'answer_box', 'stored_texts', 'stale_answers']
 
 # %% ../../nbs/evidence/28_guide.ipynb #39d0b7d4
 import re
@@ -202,12 +202,18 @@ def study_answer(study: str, # a key of PAIRED
     return levels_answer(rows, table)
 
 # %% ../../nbs/evidence/28_guide.ipynb #1d0347ba
+def turned_pair(rows: pd.DataFrame, # pairs of one metric
+                a: str, b: str, # operators
+               ) -> tuple[pd.Series, tuple]: # the pair's row; difference, low and high of a less b
+    "One pair, whichever of the two comes first in the table."
+    r = rows[rows.a.isin([a, b]) & rows.b.isin([a, b])].iloc[0]
+    return r, (r.difference, r.low, r.high) if r.a == a else (-r.difference, -r.high, -r.low)
+
 def pair_text(rows: pd.DataFrame, # all pairs of one metric
               a: str, b: str, # operators
              ) -> str: # e.g. "+0.0025 [-0.0002, 0.0052], equivalent"
     "How far a is above b, with its 95 % interval and the word of the plan."
-    r = rows[rows.a.isin([a, b]) & rows.b.isin([a, b])].iloc[0]
-    ends = (r.difference, r.low, r.high) if r.a == a else (-r.difference, -r.high, -r.low)
+    r, ends = turned_pair(rows, a, b)
     digits = 4 if r.margin < .02 else 3 # the interval is narrow where the margin is
     return f'{ends[0]:+.{digits}f} [{ends[1]:.{digits}f}, {ends[2]:.{digits}f}], {r.word}'
 

@@ -19,9 +19,9 @@ from downscalexr.evidence.claims import (
     cost_rows,
     counts_of_table,
     filed_claims,
-    oriented,
     verdict_table,
 )
+from .guide import turned_pair
 from .protocol import ORIGINAL_TABLE
 from ..operators.original import ORIGINAL
 
@@ -56,11 +56,8 @@ def shown_difference(rows: pd.DataFrame, # of `pair_rows`, one metric and place
                      a: str, b: str, # operators
                     ) -> str: # e.g. "Avg pooling − Max pooling .003 [-.001, .006]"
     "One pair, with its interval and corrected p."
-    row = rows[rows.a.isin([a, b]) & rows.b.isin([a, b])].iloc[0]
-    d, _ = oriented(rows, a, b)
-    ends = sorted((row.low, row.high) if row.a == a else (-row.low, -row.high))
-    ends = ', '.join(f'{e:.3f}' for e in ends)
-    return f'{looks[a].label} − {looks[b].label} {d:.3f} [{ends}], p {row.p_holm:.2g}'
+    row, (d, low, high) = turned_pair(rows, a, b)
+    return f'{looks[a].label} − {looks[b].label} {d:.3f} [{low:.3f}, {high:.3f}], p {row.p_holm:.2g}'
 
 # %% ../../nbs/evidence/33_verdicts.ipynb #3b84124a
 def accuracy_row(claim: str, # C1 or C3

@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['AHEAD', 'WEIGHT_ORDER', 'starts_on_device', 'fractional_step', 'haar_kernel', 'make_capturable', 'exact_arithmetic',
            'make_optimiser', 'DevicePool', 'load', 'grouped_inputs', 'allocate', 'DeviceRun', 'shared_rows',
-           'trained_run', 'train_one']
+           'batches_of', 'train_together', 'trained_run', 'train_one']
 
 # %% ../../nbs/evidence/03_device.ipynb #bb45a006
 import math
 import time
 import types
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -295,17 +296,62 @@ def finish(self: DeviceRun) -> tuple[dict, dict]: # row; name → float32 (K, N)
         kernels=self.pool.device == 'cpu' and with_kernels(), threads=torch.get_num_threads())
     return row, logits
 
+# %% ../../nbs/evidence/03_device.ipynb #9c2c5216
+def batches_of(r: Recipe, # checked
+              ) -> tuple: # equal for recipes whose batches are equal
+    "What decides the batches of a run."
+    return (r.task, r.split, r.image_size, r.batch_size, r.updates, r.seed, r.train_fraction, r.augment, r.strength,
+            r.mix, r.standardise, r.label_smoothing)
+
+# %% ../../nbs/evidence/03_device.ipynb #cb35f9cb
+@patch
+def rest(self: DeviceRun):
+    "Let another run go on: keep the state of the random numbers and the clock."
+    self.random, self.rested = torch.get_rng_state(), time.perf_counter()
+
+@patch
+def wake(self: DeviceRun,
+         seconds: float=0., # of work done for it in the meantime
+        ):
+    "Go on where `rest` was called."
+    torch.set_rng_state(self.random)
+    self.started += time.perf_counter() - self.rested - seconds
+
 # %% ../../nbs/evidence/03_device.ipynb #0e2a3a7c
+def train_together(recipes: list[Recipe], # checked, of the same images in the same order: `batches_of` is the same
+                   data: TaskData, # of their task and size
+                   pool: DevicePool, # on 'cpu' or 'cuda'
+                  ) -> Iterator[DeviceRun]: # each before its averages are taken; finish it before the next
+    "All updates of runs that share their batches, which are augmented once; seconds are those of a run alone."
+    if len({batches_of(r) for r in recipes}) > 1:
+        raise ValueError('These recipes see different images, so they cannot share them. Train them one by one.')
+    exact_arithmetic(recipes[0].repeatable)
+    runs = [DeviceRun(check_recipe(r), data, pool) for r in recipes]
+    for run in runs:
+        run.begin(run.r.seed)
+        run.x, run.y = runs[0].x, runs[0].y
+        run.rest()
+    while runs[0].left:
+        start = time.perf_counter()
+        runs[0].fill()
+        seconds = time.perf_counter() - start
+        for run in runs:
+            run.wake(seconds)
+            for _ in range(min(AHEAD, run.left)):
+                run.update()
+                run.left -= 1
+            run.rest()
+    for run in runs:
+        run.wake()
+        yield run
+
+# %% ../../nbs/evidence/03_device.ipynb #56e0ffe9
 def trained_run(r: Recipe, # checked
                 data: TaskData, # of its task and size
                 pool: DevicePool, # on 'cpu' or 'cuda'
                ) -> DeviceRun: # before its averages are taken
     "All updates of one run, without a graph."
-    exact_arithmetic(r.repeatable)
-    run = DeviceRun(check_recipe(r), data, pool)
-    run.begin(r.seed)
-    while run.left:
-        run.advance()
+    (run,) = train_together([r], data, pool)
     return run
 
 def train_one(r: Recipe, # checked

@@ -1,2 +1,1 @@
-"C kernels for training. Importing any part registers all of them with `common.dispatch`; only what stands behind this wing imports it."
-from . import augment, block, linear # each registers its fast path
+"C kernels. What trains imports the parts that register with `common.fastpaths`; what only predicts compiles with `build` and `constants`, without PyTorch."

@@ -6,7 +6,7 @@
 __all__ = ['OPTIONS', 'ATTEMPTS', 'LIMIT_S', 'CACHE_ADVICE', 'NotCompiled', 'run_compiler', 'processor_features', 'compiler',
            'cache_folder', 'safe_cache', 'compile_library', 'load_library', 'cached_library', 'clear_builds',
            'load_stored', 'store_library', 'c_text', 'library_key', 'kernel_library', 'advice', 'load_kernels',
-           'addresses', 'use_kernels', 'with_kernels', 'why_no_kernels', 'registers', 'why_not_compiled']
+           'address', 'addresses', 'use_kernels', 'with_kernels', 'why_no_kernels', 'registers', 'why_not_compiled']
 
 # %% ../../nbs/kernels/02_build.ipynb #77b9f881
 import ctypes
@@ -23,10 +23,10 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-import torch
+import numpy as np
 from filelock import FileLock, Timeout
 
-from ..common.dispatch import fast_paths_wanted, use_fast_paths
+from ..common.fastpaths import fast_paths_wanted, use_fast_paths
 from ..common.files import clear_drafts, private_folder
 from ..core import atomic_write
 from .sources import C_FOLDER
@@ -275,10 +275,17 @@ def load_kernels(source: Path|str, # a file in `C_FOLDER`, or C itself
     return _library(source, tuple(constants.items())) if fast_paths_wanted() else None
 
 # %% ../../nbs/kernels/02_build.ipynb #7fef4cc5
-def addresses(*tensors: torch.Tensor|None # contiguous; the caller keeps them
+def address(numbers, # a tensor or an array, contiguous; the caller keeps it
+           ) -> int: # of its first number
+    "Where numbers lie in memory."
+    if isinstance(numbers, np.ndarray) and not numbers.flags.c_contiguous:
+        raise ValueError('The array is not contiguous, and C would read other numbers. Call np.ascontiguousarray.')
+    return numbers.ctypes.data if isinstance(numbers, np.ndarray) else numbers.data_ptr()
+
+def addresses(*numbers # as in `address`, or None
              ) -> list[ctypes.c_void_p]: # null for None
-    "Where tensors keep their numbers."
-    return [ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors]
+    "Where several tensors or arrays keep their numbers."
+    return [ctypes.c_void_p(None if t is None else address(t)) for t in numbers]
 
 # %% ../../nbs/kernels/02_build.ipynb #ec9ff096
 def use_kernels(wanted: bool, # False: PyTorch's own operations everywhere

@@ -7,7 +7,6 @@ __all__ = ['POINTS', 'takes_winograd', 'tap_matrix']
 
 # %% ../../nbs/kernels/03_winograd.ipynb #f4936a5b
 import numpy as np
-import torch
 
 # %% ../../nbs/kernels/03_winograd.ipynb #3f1e40ea
 def takes_winograd(kernel: int, # side of the convolution kernel
@@ -19,10 +18,10 @@ def takes_winograd(kernel: int, # side of the convolution kernel
 # %% ../../nbs/kernels/03_winograd.ipynb #126c97a4
 POINTS = (0., 1., -1., 2., -2., .5, -.5) # and infinity
 
-def tap_matrix() -> torch.Tensor: # float32 (8, 5)
+def tap_matrix() -> np.ndarray: # float32 (8, 5)
     "G: five taps at the eight points."
     points = np.array(POINTS)
     distances = [np.prod(p - np.delete(points, i)) for i, p in enumerate(points)]
     distances[0] *= -1 # so that the first transformed row is d0 - d6 + …
     powers = points[:, None]**np.arange(5)/np.array(distances)[:, None]
-    return torch.tensor(np.vstack([powers, np.eye(5)[-1]]), dtype=torch.float32, device='cpu')
+    return np.vstack([powers, np.eye(5)[-1]]).astype(np.float32)

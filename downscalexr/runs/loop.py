@@ -25,6 +25,7 @@ from ..core import append_jsonl, atomic_write, derive_seed, jsonable
 from ..data import Split, Splits
 from ..images.batches import batches
 from ..images.views import Views, walk_views
+from ..kernels import augment, block  # noqa: F401 (each registers its fast path)
 from ..kernels.build import with_kernels
 from ..kernels.linear import step_in_backward
 from ..metrics import report

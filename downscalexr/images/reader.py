@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['READER_VERSION', 'to_grey', 'check_png', 'file_kind', 'open_picture', 'decode', 'decode_or_refuse', 'Picture',
-           'read_picture', 'triangle', 'square', 'sharpness', 'measure', 'unchanged_bytes', 'read_radiographs']
+           'read_picture', 'triangle', 'shrink', 'square', 'sharpness', 'measure', 'unchanged_bytes',
+           'read_radiographs']
 
 # %% ../../nbs/images/04_reader.ipynb #1121d681
 import hashlib
@@ -30,7 +31,6 @@ from PIL import (
     TiffImagePlugin,
     WebPImagePlugin,
 )
-from scipy.sparse import csr_array
 
 from .dicom import is_dicom, read_dicom, spread
 from downscalexr.images.files import (
@@ -182,19 +182,34 @@ def read_picture(path: str|Path, # of the file; with `data` only for errors
 @lru_cache(64)
 def triangle(n: int, # pixels before
              m: int, # pixels after
-            ) -> csr_array: # float32 (m, n), rows sum to one
-    "Weights of an anti-aliased bilinear resize along one axis."
+            ) -> tuple[np.ndarray, np.ndarray]: # (k, m) old pixels and (k, m, 1) float32 weights, which sum to one
+    "The k old pixels that make each new pixel of an anti-aliased bilinear resize along one axis."
     centre, width = (np.arange(m) + .5)*n/m, max(1, n/m) # in old pixels
     weights = np.maximum(1 - np.abs(np.arange(n) + .5 - centre[:, None])/width, 0)
-    return csr_array((weights/weights.sum(1, keepdims=True)).astype(np.float32))
+    weights = (weights/weights.sum(1, keepdims=True)).astype(np.float32)
+    counts = (weights != 0).sum(1, keepdims=True)
+    steps = np.arange(counts.max())
+    pixels = np.minimum((weights != 0).argmax(1)[:, None] + steps, n - 1)
+    kept = np.where(steps < counts, np.take_along_axis(weights, pixels, 1), np.float32(0))
+    return np.ascontiguousarray(pixels.T), np.ascontiguousarray(kept.T)[..., None]
 
 # %% ../../nbs/images/04_reader.ipynb #7045f4b9
+def shrink(rows: np.ndarray, # float32 (n, k)
+           m: int, # rows after
+          ) -> np.ndarray: # float32 (m, k)
+    "Resize along the first axis."
+    out = np.zeros((m, rows.shape[1]), np.float32)
+    for pixels, weights in zip(*triangle(len(rows), m)):
+        out += weights*rows[pixels]
+    return out
+
+# %% ../../nbs/images/04_reader.ipynb #c5faee90
 def square(grey: np.ndarray, # uint8 (H, W)
            image_size: int, # pixels on each side
           ) -> np.ndarray: # uint8 (1, image_size, image_size)
     "Squash to a square with an anti-aliased resize."
-    columns = triangle(grey.shape[1], image_size)@np.ascontiguousarray(grey.T, np.float32)
-    return (triangle(grey.shape[0], image_size)@columns.T + np.float32(.5)).astype(np.uint8)[None]
+    columns = shrink(np.ascontiguousarray(grey.T, np.float32), image_size)
+    return (shrink(np.ascontiguousarray(columns.T), image_size) + np.float32(.5)).astype(np.uint8)[None]
 
 # %% ../../nbs/images/04_reader.ipynb #db2b5c05
 READER_VERSION = 1 # raised when a file is read as other pixels: what is kept of it is then made again

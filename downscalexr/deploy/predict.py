@@ -6,7 +6,7 @@
 __all__ = ['COLUMNS', 'FORMATS', 'prediction_rows', 'predict', 'csv_line', 'json_line', 'row_line', 'part_file', 'line_row',
            'kept_lines', 'write_predictions', 'read_reason', 'run_predict', 'progress']
 
-# %% ../../nbs/deploy/06_predict.ipynb #da83126f
+# %% ../../nbs/deploy/06_predict.ipynb #12ef92a5
 import csv
 import io
 import json
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+from fastcore.basics import chunked
 
 from ..common.files import guarded
 from .artefact import Artefact, decisions, network_input, probabilities, read_artefact
@@ -116,19 +117,21 @@ def kept_lines(out: Path, # of the predictions
         kept[row['file']] = line
     return kept
 
-# %% ../../nbs/deploy/06_predict.ipynb #d401b0e1
+# %% ../../nbs/deploy/06_predict.ipynb #49d1ffb4
 def write_predictions(out: Path, # file to make
                       form: str, # one of FORMATS
                       a: Artefact, # the model
                       paths: list[Path], # of images
                       predicted: Callable, # paths → rows, as `predict` gives them
+                      batch: int, # images at once; what was begun is scored again in the same company, to the last bit
                       told: Callable=lambda n: None, # is called with the number of rows that were written
                      ) -> int: # files that could not be read
     "Write rows as they come, and give the file its name at the end."
     if out.exists():
         raise FileExistsError(f'{out} exists. Move it away, or give --out another name.')
     kept, part = kept_lines(out, form, a.id), part_file(out)
-    left = [p for p in paths if printable(str(p)) not in kept]
+    groups = [list(g) for g in chunked(paths, batch)]
+    left = [p for g in groups if not {printable(str(p)) for p in g} <= kept.keys() for p in g]
     out.parent.mkdir(parents=True, exist_ok=True)
     with open(part, 'w', encoding='utf-8', newline='') as f: # what was kept is written again, less the half line
         f.write(csv_line(COLUMNS) if form == 'csv' else '')
@@ -136,9 +139,10 @@ def write_predictions(out: Path, # file to make
         f.flush()
         told(len(kept))
         for row in predicted(left):
-            f.write(row_line(row, form))
-            f.flush()
-            told(1)
+            if row['file'] not in kept:
+                f.write(row_line(row, form))
+                f.flush()
+                told(1)
         os.fsync(f.fileno())
     os.replace(part, out)
     lines = out.read_text(encoding='utf-8').splitlines()[form == 'csv':]
@@ -150,7 +154,7 @@ def read_reason(line: str, # of a file of predictions
     "Why a file has no number."
     return json.loads(line)['reason'] if form == 'jsonl' else next(csv.reader([line]))[COLUMNS.index('reason')]
 
-# %% ../../nbs/deploy/06_predict.ipynb #222821b1
+# %% ../../nbs/deploy/06_predict.ipynb #7ea8cc6d
 def run_predict(model: str, # path of a model file
                 words: list[str], # files, folders, patterns, or '-'
                 out: str='', # file to make; empty: standard output
@@ -167,7 +171,7 @@ def run_predict(model: str, # path of a model file
     bar = progress(len(paths))
     def predicted(left): return predict(a, left, runtime, threads, batch)
     if out:
-        bad = write_predictions(Path(out), form, a, paths, predicted, bar)
+        bad = write_predictions(Path(out), form, a, paths, predicted, batch, bar)
         print(f'{out}: {len(paths)} files, {bad} could not be read; {a.manifest.use}', file=sys.stderr)
         return int(bad > 0)
     sys.stdout.write(csv_line(COLUMNS) if form == 'csv' else '')

@@ -11,7 +11,7 @@ import numpy as np
 from .intake import Taken
 from ..images.reader import sharpness, square
 
-# %% ../../nbs/deploy/05_scope.ipynb #5c3cf552
+# %% ../../nbs/deploy/05_scope.ipynb #b5592c84
 SIDE = 16 # px of a thumbnail
 
 def thumbnail(pixels: np.ndarray, # uint8 (1, H, H)
@@ -21,30 +21,28 @@ def thumbnail(pixels: np.ndarray, # uint8 (1, H, H)
     small -= small.mean()
     return small/max(np.linalg.norm(small), 1e-9)
 
-def scope_measures(t: Taken, # an image
+def scope_measures(pixels: np.ndarray, # uint8 (1, H, H), of the model's size
                    average: list, # 256 numbers of `seen_images`
                   ) -> dict[str, float]:
     "What is compared with the training images."
-    m, like = t.measures, np.asarray(average, float)
-    return dict(aspect=m['width']/m['height'], side=min(m['width'], m['height']), brightness=m['mean'],
-                contrast=m['contrast'], sharpness=sharpness(t.pixels[0]), colour=m['colour'],
-                likeness=float(thumbnail(t.pixels)@like/np.linalg.norm(like)))
+    levels, like = pixels.astype(float), np.asarray(average, float)
+    return dict(brightness=levels.mean(), contrast=levels.std(), sharpness=sharpness(pixels[0]),
+                likeness=float(thumbnail(pixels)@like/np.linalg.norm(like)))
 
-# %% ../../nbs/deploy/05_scope.ipynb #68d4634e
-SHAPE = dict(aspect=[.6, 1.9]) # width over height; our copies of the training images are squares, which tell nothing
+# %% ../../nbs/deploy/05_scope.ipynb #c981b64d
+SHAPE = dict(aspect=[.6, 1.9], colour=[0., 6.]) # width over height; grey levels between colours, as JPEG alone makes
 
-def seen_images(taken: list[Taken], # training images
+def seen_images(images: np.ndarray, # uint8 (N, 1, H, H), for training
                 share: float=.002, # of them left outside the range, half at each end
                ) -> dict: # measure → [lowest, highest]; 'average': 256 numbers
     "What the training images are like."
-    average = np.mean([thumbnail(t.pixels) for t in taken], 0)
-    rows = [scope_measures(t, average.tolist()) for t in taken]
+    average = np.mean([thumbnail(i) for i in images], 0).tolist()
+    rows = [scope_measures(i, average) for i in images]
     ends = share/2, 1 - share/2
     ranges = {k: np.quantile([r[k] for r in rows], ends).round(4).tolist() for k in rows[0]}
-    ranges['colour'] = [0., max(6., ranges['colour'][1])] # JPEG alone makes some
-    return ranges | SHAPE | dict(side=[taken[0].pixels.shape[1], 1e5], average=average.round(4).tolist())
+    return ranges | SHAPE | dict(side=[images.shape[-1], 1e5], average=np.round(average, 4).tolist())
 
-# %% ../../nbs/deploy/05_scope.ipynb #f2e3ae97
+# %% ../../nbs/deploy/05_scope.ipynb #f8a2fe5b
 WORDS = dict(aspect=('very tall', 'very wide'), side=('smaller than the network sees', ''),
              brightness=('very dark', 'very bright'), contrast=('very flat', 'very harsh'),
              sharpness=('very blurred', 'very sharp or noisy'), colour=('', 'in colour'),
@@ -56,7 +54,9 @@ def scope_flags(t: Taken, # an image
     "What is unusual about an image."
     if 'average' not in seen:
         return []
-    measures, flags = scope_measures(t, seen['average']), []
+    m, flags = t.measures, []
+    measures = scope_measures(t.pixels, seen['average'])
+    measures |= dict(aspect=m['width']/m['height'], side=min(m['width'], m['height']), colour=m['colour'])
     for k, (below, above) in WORDS.items():
         low, high = seen[k]
         word = below if measures[k] < low else above if measures[k] > high else ''

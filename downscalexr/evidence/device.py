@@ -318,13 +318,13 @@ def wake(self: DeviceRun,
     self.started += time.perf_counter() - self.rested - seconds
 
 # %% ../../nbs/evidence/03_device.ipynb #0e2a3a7c
-def train_together(recipes: list[Recipe], # checked, of the same images in the same order: `batches_of` is the same
+def train_together(recipes: list[Recipe], # checked; `batches_of` is the same for all
                    data: TaskData, # of their task and size
                    pool: DevicePool, # on 'cpu' or 'cuda'
                   ) -> Iterator[DeviceRun]: # each before its averages are taken; finish it before the next
-    "All updates of runs that share their batches, which are augmented once; seconds are those of a run alone."
+    "All updates of runs that share their batches; seconds are those of a run alone."
     if len({batches_of(r) for r in recipes}) > 1:
-        raise ValueError('These recipes see different images, so they cannot share them. Train them one by one.')
+        raise ValueError('These recipes see different images. Train them one by one.')
     exact_arithmetic(recipes[0].repeatable)
     runs = [DeviceRun(check_recipe(r), data, pool) for r in recipes]
     for run in runs:

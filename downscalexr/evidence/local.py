@@ -101,6 +101,7 @@ def locked(locks: ExitStack, # that keep the run until they are closed
         return False
     return key not in done_keys(study) # another process may have just ended it
 
+# %% ../../nbs/evidence/07_local.ipynb #b1ad8622
 def keep_run(study: str, # name
              row: dict, # of a run; changed
              logits: dict, # of the run

@@ -535,7 +535,7 @@ HEAVY = ('train', 'data', 'study', 'analysis', 'benchmark', 'runs.mirror', 'swee
 
 @beside
 def wheel():
-    "wheel: builds; outside the checkout the light install has operators and networks, the full one every module"
+    "wheel: builds; outside the checkout light installs have operators or predict, the full one has every module"
     into = ('--quiet', '--no-deps', '--target', SCRATCH/'site')
     sh(sys.executable, '-m', 'pip', 'install', *into, built_wheel(), cwd=SCRATCH)
     ini = ConfigParser()
@@ -546,10 +546,12 @@ def wheel():
             f'for m in {all_modules()!r}: importlib.import_module("downscalexr." + m)')
     sh(sys.executable, '-c', code, cwd=SCRATCH, PYTHONPATH=str(SCRATCH/'site'))
     base = sorted(Requirement(r).name for r in ini['DEFAULT']['requirements'].split())
-    need(base == ['fastcore', 'numpy', 'torch', 'typer'], f'the base install asks for {", ".join(base)}')
+    need(base == ['fastcore', 'numpy', 'typer'], f'the base install asks for {", ".join(base)}')
+    extra = {name: [Requirement(r).name for r in ini['DEFAULT'][f'{name}_requirements'].split()]
+             for name in ('torch', 'predict')}
     light = ('core', 'downsample', 'models')
     names = [m for m in all_modules() if m.startswith(('operators.', 'networks.')) or m in light]
-    light = f'{SCRATCH/"site"}{os.pathsep}{light_site(["torch", "numpy", "fastcore"])}'
+    light = f'{SCRATCH/"site"}{os.pathsep}{light_site(base + extra["torch"])}'
     sh(sys.executable, '-S', '-c', LIGHT.format(names=names, heavy=HEAVY), cwd=SCRATCH, PYTHONPATH=light)
     light = f'{SCRATCH/"site"}{os.pathsep}{light_site(base)}'
     command = [sys.executable, '-S', '-c', 'import sys; from downscalexr.cli import main; sys.exit(main())']
@@ -557,6 +559,36 @@ def wheel():
     said = sh(*command, 'train', cwd=SCRATCH, PYTHONPATH=light, ok=False)
     named = "pip install 'downscalexr[study]'" in said and 'Traceback' not in said
     need(named, f'the extra is not named:\n{said[-1500:]}')
+    predicts_lightly(f'{SCRATCH/"site"}{os.pathsep}{light_site(base + extra["predict"])}')
+
+
+EXPORTED = """
+import sys
+from pathlib import Path
+from PIL import Image
+from downscalexr.deploy.export import export_run
+from downscalexr.images.phantom import make_phantom
+from downscalexr.train import TrainConfig, train_run
+place = Path(sys.argv[1])
+run = train_run(TrainConfig(arch='compact', image_size=32, source='phantom:60', epochs=1, run_dir=str(place/'run')))
+export_run(run, out=str(place))
+(place/'images').mkdir()
+for i, image in enumerate(make_phantom(4, 48, seed=1).images):
+    Image.fromarray(image[0]).save(place/'images'/f'{i}.png')
+"""
+
+
+def predicts_lightly(light: str):
+    "What was exported here is scored by an install that has no PyTorch."
+    place = SCRATCH/'predict'
+    place.mkdir()
+    sh(sys.executable, '-c', EXPORTED, place, cwd=SCRATCH, PYTHONPATH=str(SCRATCH/'site'),
+       DOWNSCALEXR_HOME=str(place/'home'))
+    (model,) = place.glob('*.onnx')
+    code = ('import sys; from downscalexr.cli import main; code = main(sys.argv[1:]); '
+            'sys.exit(code or "torch" in sys.modules)')
+    said = sh(sys.executable, '-S', '-c', code, 'predict', model, place/'images', cwd=SCRATCH, PYTHONPATH=light)
+    need(said.count('.png,') == 8, f'not all images were scored:\n{said[-1500:]}')
 
 
 def pythons() -> list[str]:

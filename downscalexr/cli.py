@@ -15,6 +15,7 @@ import typer
 
 from .command.doctor import examine_machine
 from .command.evidence import evidence_app
+from .command.models import add_export, add_predict
 from downscalexr.command.options import (
     SeveralValues,
     between,
@@ -38,6 +39,7 @@ app = new_app('Which downsampling layer should a small chest X-ray classifier us
               'downscalexr train maxpool --epochs 2',
               'downscalexr study run quick --dry-run',
               'downscalexr report',
+              'downscalexr predict model.onnx my/images',
               '',
               'Exit codes: 0 done; 1 failed, or something is missing; 2 wrong usage; 130 Ctrl-C; 143 SIGTERM.')
 
@@ -47,7 +49,7 @@ def main_options(debug: Annotated[bool, typer.Option('--debug', help='show the t
         os.environ['DOWNSCALEXR_DEBUG'] = '1' # for child processes, too
 
 # %% ../nbs/06_command.ipynb #ade0a791
-LIGHT = ('doctor', 'version') # subcommands that need no extra
+LIGHT = ('doctor', 'version', 'predict') # subcommands that do without the extra `study`
 
 @entry_point('downscalexr')
 def main(args: list[str]|None=None, # words of the command; default: those of the shell
@@ -171,6 +173,8 @@ def run_summary(folder: Path, # of a finished run
 # %% ../nbs/06_command.ipynb #84c5a51d
 app.add_typer(study_app, name='study')
 app.add_typer(evidence_app, name='evidence')
+add_export(app)
+add_predict(app)
 
 # %% ../nbs/06_command.ipynb #f6a88a35
 REPORT = [option('runs', Path|None, None, 'folder of run folders; default: runs in the home folder', metavar='FOLDER'),

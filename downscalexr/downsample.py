@@ -7,6 +7,12 @@ __all__ = ['FAMILIES', 'COUNTS', 'operator_table', 'count_operations', 'cost_tab
            'styled_behaviour', 'plot_operators', 'check_gradients', 'check_operator', 'unlogged', 'onnx_bytes',
            'onnx_difference', 'check_exportable', 'export_onnx']
 
+# %% ../nbs/operators/09_downsample.ipynb #41979337
+from .common.extras import TORCH, require_study
+
+# %% ../nbs/operators/09_downsample.ipynb #72d074cb
+require_study(__name__, TORCH, 'torch') # before the imports: it names the extra where it is missing
+
 # %% ../nbs/operators/09_downsample.ipynb #bfc03181
 import contextlib
 import io

@@ -7,6 +7,12 @@ __all__ = ['drawn_layers', 'layer_color', 'box_size', 'box_label', 'draw_boxes',
            'check_model', 'build_model', 'block_maps', 'draw_maps', 'plot_feature_maps', 'parameter_shares',
            'plot_parameters']
 
+# %% ../nbs/02_models.ipynb #41979337
+from .common.extras import TORCH, require_study
+
+# %% ../nbs/02_models.ipynb #72d074cb
+require_study(__name__, TORCH, 'torch') # before the imports: it names the extra where it is missing
+
 # %% ../nbs/02_models.ipynb #a62968e2
 import numpy as np
 import torch

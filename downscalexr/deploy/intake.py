@@ -31,6 +31,7 @@ def folder_images(folder: Path, # that exists
             if not name.startswith('.') and Path(name).suffix.lower() in ENDINGS:
                 yield Path(place)/name
 
+# %% ../../nbs/deploy/04_intake.ipynb #848ceded
 def named_files(words: Iterable[str], # files, folders, patterns, or '-'
                 listed: Iterable[str]=(), # lines of standard input, for '-'
                ) -> Iterator[Path]: # each once

@@ -111,6 +111,7 @@ def wire_values(value: int|memoryview, # of a field
             packed.append(number)
     return [n - (1 << 64) if n >> 63 else n for n in packed]
 
+# %% ../../nbs/deploy/01_wire.ipynb #2d64bb0a
 def wire_message(data: memoryview, # bytes
                  kind: str, # a key of MESSAGES
                 ) -> dict[str, list]: # name of a field → its values; fields that are not in MESSAGES are left out

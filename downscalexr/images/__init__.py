@@ -1,3 +1,3 @@
-from ..common.extras import IMAGES, require_study
+from ..common.extras import require_study
 
-require_study(__name__, IMAGES)
+require_study(__name__, ('PIL',), 'predict') # its door `data` needs the extra `study`; reading a file does not

@@ -146,7 +146,7 @@ def begin_part(out: Path, # file to make
 def unfinished_batches(paths: list[Path], # of images
                        batch: int, # images at once
                        kept: set[str], # names of files that are done
-                      ) -> list[Path]: # whole batches, so that each image is scored in the same company, to the last bit
+                      ) -> list[Path]: # whole batches: in the same company an image gets the same last bits
     "The batches in which a file is left."
     groups = [list(g) for g in chunked(paths, batch)]
     return [p for g in groups if not {printable(str(p)) for p in g} <= kept for p in g]

@@ -158,9 +158,11 @@ def train_planned(plan: dict, # study → recipes
 
 # %% ../../nbs/evidence/07_local.ipynb #af968ead
 def scored_images(data: TaskData, # of a task
+                  task: str='', # its name, where a study has several
                  ) -> pd.DataFrame: # part, position, file, patient, subtype, label
     "The images of each stack of logits, in their order."
-    return study_images({part: table for part, table in data.tables.items() if part not in ('panel', 'shifts')})
+    tables = {part: table for part, table in data.tables.items() if part not in ('panel', 'shifts')}
+    return study_images({f'{part} {task}'.strip(): table for part, table in tables.items()})
 
 # %% ../../nbs/evidence/07_local.ipynb #76e8473f
 def file_runs(study: str, # name

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FOR_GPU', 'MAIN_STUDY', 'TABLES', 'SLOW_TABLES', 'planned_counts', 'status_table', 'checked_studies',
-           'runs_and_images', 'rows_of', 'work_through', 'file_here', 'file_known_levels', 'beside', 'unequal',
-           'table_in', 'recompute']
+           'runs_and_images', 'rows_of', 'work_through', 'images_of', 'file_here', 'file_known_levels', 'beside',
+           'unequal', 'table_in', 'recompute']
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #2d1347f0
 import json
@@ -30,7 +30,7 @@ from .frontier import BIAS_POINTS, OPERATOR_PAIRS, file_bias, file_pairs
 from .gallery import file_gallery
 from .inference import file_inference
 from .levels import TEST_LEVELS, TEST_RUNS, file_levels
-from .local import TaskStore, file_journals, journal_keys, planned, train_planned
+from .local import TaskStore, file_runs, journal_keys, planned, scored_images, train_planned
 from .primary import file_analysis
 from .protocol import PROTOCOL, file_protocol, protocol_runs, train_protocol
 from .published import file_ours
@@ -106,6 +106,15 @@ def work_through(studies: list[str], # names
         for _ in tqdm(rows_of(study, until), study, int(table.missing.get(study, 0)), unit='run'):
             pass
 
+# %% ../../nbs/evidence/37_upkeep.ipynb #04f2a1dd
+def images_of(recipes: list[Recipe], # of a study
+              tasks: TaskStore, # images
+             ) -> pd.DataFrame: # as `study_images` gives them; of several tasks each part names its own
+    "The images that the runs of a study score."
+    first = {r.task: r for r in reversed(recipes)}
+    names = [''] if len(first) == 1 else sorted(first)
+    return pd.concat([scored_images(tasks(first[n] if n else recipes[0])[0], n) for n in names], ignore_index=True)
+
 # %% ../../nbs/evidence/37_upkeep.ipynb #b1d04172
 def file_here(studies: list[str], # names
              ) -> dict: # study → runs that are new in the store
@@ -120,7 +129,7 @@ def file_here(studies: list[str], # names
             added[study] = file_cells()
         else:
             recipes, tasks = runs_and_images(study)
-            added[study] = file_journals(study, tasks(recipes[0])[0])
+            added[study] = file_runs(study, images_of(recipes, tasks))
     return added
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #c8dda1df

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FOR_GPU', 'MAIN_STUDY', 'TABLES', 'SLOW_TABLES', 'planned_counts', 'status_table', 'checked_studies',
-           'runs_and_images', 'rows_of', 'work_through', 'images_of', 'file_here', 'file_known_levels', 'beside',
+           'runs_and_images', 'rows_of', 'work_through', 'study_cases', 'file_here', 'file_known_levels', 'beside',
            'unequal', 'table_in', 'recompute']
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #2d1347f0
@@ -107,7 +107,7 @@ def work_through(studies: list[str], # names
             pass
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #04f2a1dd
-def images_of(recipes: list[Recipe], # of a study
+def study_cases(recipes: list[Recipe], # of a study
               tasks: TaskStore, # images
              ) -> pd.DataFrame: # as `study_images` gives them; of several tasks each part names its own
     "The images that the runs of a study score."
@@ -129,7 +129,7 @@ def file_here(studies: list[str], # names
             added[study] = file_cells()
         else:
             recipes, tasks = runs_and_images(study)
-            added[study] = file_runs(study, images_of(recipes, tasks))
+            added[study] = file_runs(study, study_cases(recipes, tasks))
     return added
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #c8dda1df

@@ -22,7 +22,7 @@ setup(
     license_files=['LICENSE'],
     keywords=cfg['keywords'],
     packages=find_packages(include=[cfg['lib_path'], f"{cfg['lib_path']}.*"]),
-    package_data={cfg['lib_path']: ['kernels/c/*.c', 'kernels/c/*.h']},
+    package_data={cfg['lib_path']: ['kernels/c/*.c', 'kernels/c/*.h', 'deploy/shipped/*', 'deploy/shipped/examples/*']},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg['requirements'].split(),
     extras_require={name: cfg[f'{name}_requirements'].split() for name in EXTRAS},

@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 ini = ConfigParser()
 ini.read(Path(__file__).parent/'settings.ini', encoding='utf-8')
 cfg = ini['DEFAULT']
-EXTRAS = ('torch', 'predict', 'openvino', 'study', 'dev', 'cluster', 'deploy', 'sources', 'dagshub')
+EXTRAS = ('torch', 'predict', 'openvino', 'app', 'study', 'dev', 'cluster', 'deploy', 'sources', 'dagshub')
 
 setup(
     name=cfg['lib_name'],

@@ -4,16 +4,18 @@
 
 # %% auto #0
 __all__ = ['MAX_UPLOAD', 'LEGEND', 'picture_tag', 'model_answer', 'refusal', 'answer_upload', 'named_sources', 'check_request',
-           'quiet_gradio', 'make_page', 'run_app_page']
+           'quiet_gradio', 'make_page', 'served_page', 'run_app_page']
 
-# %% ../../nbs/deploy/23_app.ipynb #e7e69518
+# %% ../../nbs/deploy/23_app.ipynb #37b11ec5
 import base64
 import html
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from .explain import contributions, overlay, overlay_png
 from .intake import Taken, take_file
 from .runtimes import open_runtime
 from .scope import scope_flags
-from .shipped import model_path
+from .shipped import model_path, shipped_models
 from ..images.files import ENDINGS, REASONS
 from ..images.reader import read_picture
 
@@ -100,7 +102,7 @@ def check_request(data, # of a request, as JSON
         if '://' in local or not Path(os.path.realpath(local)).is_relative_to(uploads.resolve()):
             raise ValueError('Only an uploaded image is taken, neither an address nor a path.')
 
-# %% ../../nbs/deploy/23_app.ipynb #7c50c679
+# %% ../../nbs/deploy/23_app.ipynb #42b54d83
 def quiet_gradio(uploads: Path, # folder
                 ):
     "Import Gradio with everything off that would speak to others."
@@ -130,25 +132,38 @@ def make_page(models: list[tuple[Artefact, Callable]], # with their runtimes
         file = gr.File(label='Drop an image here', type='filepath', file_types=sorted(ENDINGS))
         out = gr.HTML()
         file.upload(lambda path: answer_upload(path, models), file, out, api_visibility='private')
+        file.clear(lambda: '', None, out, api_visibility='private')
     return page
 
-# %% ../../nbs/deploy/23_app.ipynb #b162ddf8
-def run_app_page(names: list[str], # paths of model files, or names of shipped models
+# %% ../../nbs/deploy/23_app.ipynb #d254c68f
+@contextmanager
+def served_page(models: list[tuple[Artefact, Callable]], # with their runtimes
+                host: str='127.0.0.1', # address to listen on
+                port: int=7860,
+               ): # yields the Gradio blocks and the folder of uploads
+    "The page, served for the time of a with-block; uploads go with it."
+    with tempfile.TemporaryDirectory(prefix='downscalexr-app-') as folder:
+        uploads = Path(folder)
+        page = make_page(models, uploads)
+        theme = quiet_gradio(uploads).themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
+        page.launch(server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
+                    max_file_size=MAX_UPLOAD, footer_links=[], theme=theme, enable_monitoring=False)
+        try:
+            yield page, uploads
+        finally:
+            page.close(verbose=False)
+
+# %% ../../nbs/deploy/23_app.ipynb #0ae91e85
+def run_app_page(names: list[str], # paths of model files, or names of shipped models; none: the shipped one
                  host: str='127.0.0.1', # address to listen on
                  port: int=7860,
                  threads: int=1, # of the runtime
-                 wait: bool=True, # False: come back with the page and go on serving
                 ):
     "What `downscalexr app` does."
-    artefacts = [read_artefact(model_path(n)) for n in names or ['compact']]
+    def stopped(*_): raise SystemExit(143)
+    signal.signal(signal.SIGTERM, stopped) # so that the uploads go, too
+    artefacts = [read_artefact(model_path(n)) for n in names or list(shipped_models())]
     models = [(a, open_runtime(a, 'auto', threads)[1]) for a in artefacts]
-    with tempfile.TemporaryDirectory(prefix='downscalexr-app-') as folder:
-        page = make_page(models, Path(folder))
-        theme = quiet_gradio(Path(folder)).themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
-        page.launch(server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
-                    max_file_size=MAX_UPLOAD, footer_links=[], theme=theme, enable_monitoring=False)
-        print(f'http://{host}:{port} with {", ".join(a.id for a in artefacts)}. Ctrl-C ends it.', flush=True)
-        try:
-            page.block_thread() if wait else None
-        finally:
-            page.close(verbose=False)
+    with served_page(models, host, port) as (page, _):
+        print(f'{page.local_url} with {", ".join(a.id for a in artefacts)}. Ctrl-C ends it.', flush=True)
+        page.block_thread()

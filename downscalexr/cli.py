@@ -15,7 +15,7 @@ import typer
 
 from .command.doctor import examine_machine
 from .command.evidence import evidence_app
-from .command.models import add_explain, add_export, add_predict
+from .command.models import add_app, add_explain, add_export, add_predict
 from downscalexr.command.options import (
     SeveralValues,
     between,
@@ -49,7 +49,7 @@ def main_options(debug: Annotated[bool, typer.Option('--debug', help='show the t
         os.environ['DOWNSCALEXR_DEBUG'] = '1' # for child processes, too
 
 # %% ../nbs/06_command.ipynb #ade0a791
-LIGHT = ('doctor', 'version', 'predict', 'explain') # subcommands that do without the extra `study`
+LIGHT = ('doctor', 'version', 'predict', 'explain', 'app') # subcommands that do without the extra `study`
 
 @entry_point('downscalexr')
 def main(args: list[str]|None=None, # words of the command; default: those of the shell
@@ -176,6 +176,7 @@ app.add_typer(evidence_app, name='evidence')
 add_export(app)
 add_predict(app)
 add_explain(app)
+add_app(app)
 
 # %% ../nbs/06_command.ipynb #f6a88a35
 REPORT = [option('runs', Path|None, None, 'folder of run folders; default: runs in the home folder', metavar='FOLDER'),

@@ -74,8 +74,8 @@ def make_shipped(folder: Path=SHIPPED, # to write
     path = export_model(run.model.eval().requires_grad_(False), m, splits.val, folder)
     atomic_write(folder/f'{m.name}.md', model_card(r.downsample))
     children = make_phantom(40, 224, seed=2024, images_per_patient=1)
-    for label, word in enumerate(('well', 'ill')):
-        for n, i in enumerate(np.flatnonzero(children.labels == label)[:2], 1):
-            picture = encoded(Image.fromarray(children.images[i, 0]), 'PNG', optimize=True)
-            atomic_write(folder/EXAMPLES/f'{word}-{n}.png', picture)
+    some = [i for label in (0, 1) for i in np.flatnonzero(children.labels == label)[:2]]
+    for n, i in enumerate(some, 1):
+        picture = encoded(Image.fromarray(children.images[i, 0]), 'PNG', optimize=True)
+        atomic_write(folder/EXAMPLES/f'phantom-{n}.png', picture)
     return path

@@ -14,7 +14,8 @@ from .options import between, examples, option, takes
 
 # %% ../../nbs/command/05_models.ipynb #35690128
 RUN = Annotated[str, typer.Argument(metavar='RUN', help='folder of a finished run')]
-MODEL = Annotated[str, typer.Argument(metavar='MODEL', help='an exported file: .onnx, or .xml of OpenVINO')]
+MODEL = Annotated[str, typer.Argument(metavar='MODEL', help='an exported file (.onnx, or .xml of OpenVINO), or '
+                                           'compact, which comes with the package')]
 IMAGES_ARGUMENT = Annotated[list[str], typer.Argument(metavar='PATH...', help='files, folders, patterns, or - for a '
                                                       'list on standard input')]
 EXPORT = [option('form', Literal['onnx', 'openvino', 'pt2'], 'onnx', 'of the file', '--format'),
@@ -46,7 +47,8 @@ def add_export(app: typer.Typer, # gets the subcommand
 def add_predict(app: typer.Typer, # gets the subcommand
                ):
     "The subcommand `predict`."
-    @app.command('predict', epilog=examples('downscalexr predict model.onnx my/images --out predictions.csv',
+    @app.command('predict', epilog=examples('downscalexr predict compact examples', 'downscalexr predict '
+                                            'model.onnx my/images --out predictions.csv',
                                             "downscalexr predict model.onnx 'my/**/*.png' --format jsonl",
                                             'ls my/*.dcm | downscalexr predict model.onnx -', '',
                                             'Exit codes: 0 all read; 1 a file could not be read, its row says why.',

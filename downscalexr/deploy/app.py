@@ -37,6 +37,7 @@ def picture_tag(png: bytes, # of the overlay
     return (f'<img alt="{html.escape(about)}" style="width:100%;max-width:20rem;image-rendering:auto" '
             f'src="data:image/png;base64,{base64.b64encode(png).decode()}">')
 
+# %% ../../nbs/deploy/11_app.ipynb #7faf9701
 def model_answer(a: Artefact, # a model
                  run: Callable, # of `open_runtime`
                  t: Taken, # an image, read for this model
@@ -65,6 +66,7 @@ def refusal(t: Taken, # a file that was not read
     detail = f' ({html.escape(t.detail)})' if t.detail else ''
     return f'<p role="alert"><b>This file is not used: {html.escape(t.reason)}.</b> {REASONS[t.reason]}{detail}.</p>'
 
+# %% ../../nbs/deploy/11_app.ipynb #0dc477ca
 def answer_upload(path: str|None, # of an upload, deleted here; None: there is none
                   models: list[tuple[Artefact, Callable]], # with their runtimes
                  ) -> str: # HTML
@@ -115,6 +117,7 @@ def quiet_gradio(uploads: Path, # folder
         raise ModuleNotFoundError(f"downscalexr app needs {e.name}: pip install 'downscalexr[app]'") from None
     return gradio
 
+# %% ../../nbs/deploy/11_app.ipynb #e86afdff
 def make_page(models: list[tuple[Artefact, Callable]], # with their runtimes
               uploads: Path, # folder
              ): # Gradio blocks

@@ -39,7 +39,7 @@ def exported_row(model: nn.Module, # in evaluation
         except RuntimeError as e:
             return row | dict(reason=str(e)[:200])
         size = sum(p.stat().st_size for p in Path(place).iterdir() if p.suffix != '.sha256')
-        if form == 'pt2': # compared by PyTorch, when it was exported
+        if form == 'pt2':
             return row | dict(bytes=size)
         a = read_artefact(path)
         own = probabilities(model_scores(model, torch.from_numpy(network_input(val.images, m))), m)

@@ -201,7 +201,7 @@ def print_predictions(rows: Iterable[dict], # of `predictions`
     return bad
 
 # %% ../../nbs/deploy/07_predict.ipynb #da6ba7c0
-def run_predict(model: str, # path of a model file, or the name of a shipped model
+def run_predict(model: str, # a file, or the name of a shipped model
                 words: list[str], # files, folders, patterns, '-', or 'examples'
                 out: str='', # file to make; empty: standard output
                 form: str='csv', # one of FORMATS
@@ -220,5 +220,5 @@ def run_predict(model: str, # path of a model file, or the name of a shipped mod
         bad = write_predictions(Path(out), form, a, paths, predicted, batch, bar)
     else:
         bad = print_predictions(predicted(paths), form, bar)
-    print(f'{out or "predictions"}: {len(paths)} files, {bad} could not be read. {a.manifest.use}', file=sys.stderr)
+    print(f'{len(paths)} files, {bad} could not be read. {a.manifest.use}', file=sys.stderr)
     return int(bad > 0)

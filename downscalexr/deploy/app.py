@@ -124,7 +124,7 @@ def make_page(models: list[tuple[Artefact, Callable]], # with their runtimes
     "The page of the app."
     gr = quiet_gradio(uploads)
 
-    class Page(gr.Blocks):
+    class Page(gr.Blocks):  # type: ignore[name-defined]
         async def preprocess_data(self, block_fn, inputs, *args, **kwargs):
             check_request(inputs, uploads)
             return await super().preprocess_data(block_fn, inputs, *args, **kwargs)

@@ -213,7 +213,7 @@ def run_predict(model: str, # a file, or the name of a shipped model
     a = read_artefact(model_path(model))
     paths = list(named_files(image_words(words), sys.stdin if '-' in words else ()))
     if not paths:
-        raise FileNotFoundError('There is no image in what was named. Give files, folders or patterns.')
+        raise FileNotFoundError('There is no image in what was named. Give files or folders.')
     bar = progress(len(paths))
     def predicted(left): return predictions(a, left, runtime, threads, batch)
     if out:

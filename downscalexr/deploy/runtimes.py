@@ -147,7 +147,7 @@ def chain(model: dict, # 'Model'
          ) -> tuple[list[Step], str]: # the steps; the operation that does not fit, '' where all do
     "A network as steps of the kernels."
     graph = model['graph'][0]
-    arrays = {t['name'][0]: tensor_array(t) for t in graph['tensors']}
+    arrays = {t['name'][0]: tensor_array(t).copy() for t in graph['tensors']} # in the file they lie anywhere
     ops, steps, value = node_forms(graph), [], graph['inputs'][0]['name'][0]
     while ops:
         op, node, _ = ops[0]

@@ -42,7 +42,7 @@ def compare_all():
     build.OPTIONS = (*build.OPTIONS, '-O1')  # compiles in a third of the time
     torch.set_num_threads(2)
     torch.manual_seed(0)
-    block, linear, augment = (definitions(page)['compare'] for page in ('05_block', '06_linear', '07_augment'))
+    block, linear, augment = (definitions(page)['compare'] for page in ('06_block', '07_linear', '08_augment'))
     for sizes in BLOCKS:
         block(*sizes)
     for sizes in LAYERS:

@@ -14,6 +14,7 @@ FLAGS = ('-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit
 BLOCKS = [(6, 16, 5, 1, 'avgpool', 31, 30), (6, 16, 5, 1, 'maxpool', 20, 19), (6, 16, 5, 2, '', 31, 34),
           (1, 6, 5, 2, '', 40, 41), (2, 4, 7, 1, 'avgpool', 9, 40), (1, 1, 2, 2, '', 3, 3)]
 LAYERS = [(7, 5, 16, 1), (13, 9, 176, .4), (3, 11, 80, 0)]
+SCORED = [(1, 5, 1), (9, 2050, 4), (34, 33, 5)]
 
 
 def defines(statement: ast.stmt) -> bool:
@@ -42,14 +43,17 @@ def compare_all():
     build.OPTIONS = (*build.OPTIONS, '-O1')  # compiles in a third of the time
     torch.set_num_threads(2)
     torch.manual_seed(0)
-    block, linear, augment = (definitions(page)['compare'] for page in ('06_block', '07_linear', '08_augment'))
+    pages = '06_block', '07_linear', '08_augment', '09_dense'
+    block, linear, augment, dense = (definitions(page)['compare'] for page in pages)
     for sizes in BLOCKS:
         block(*sizes)
     for sizes in LAYERS:
         linear(*sizes)
+    for sizes in SCORED:
+        dense(*sizes)
     for side in (16, 37):
         augment(np.random.default_rng(0).integers(0, 256, (9, 1, side, side), dtype='uint8'), 90)
-    print(f'{len(BLOCKS)} blocks, {len(LAYERS)} linear layers and 2 batches: nothing found')
+    print(f'{len(BLOCKS)} blocks, {len(LAYERS)} + {len(SCORED)} linear layers and 2 batches: nothing found')
 
 
 def library(compiler: list[str], name: str) -> str:

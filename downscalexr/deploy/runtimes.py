@@ -21,6 +21,7 @@ from .artefact import Artefact
 from .wire import tensor_array
 from ..kernels.build import addresses, why_no_kernels
 from ..kernels.constants import block_kernels
+from ..kernels.dense import dense_layer
 
 # %% ../../nbs/deploy/03_runtimes.ipynb #7985ed4e
 class OnnxRuntime:
@@ -183,12 +184,15 @@ class BlockRuns:
 
 # %% ../../nbs/deploy/03_runtimes.ipynb #15ebe4a1
 class LinearRuns:
-    "Linear layers as NumPy computes them."
+    "Linear layers: many images in C, few as NumPy computes them."
     def __init__(self, threads: int=1): # of one call
         from threadpoolctl import ThreadpoolController  # here: another runtime does without it
         self.threads, self.blas = threads, ThreadpoolController()
 
     def __call__(self, s: Step, x: np.ndarray) -> np.ndarray: # float32 (N, I) → (N, O)
+        y = dense_layer(x, s.weight, s.bias, s.relu, self.threads) if len(x) >= 8 else None
+        if y is not None:
+            return y
         with self.blas.limit(limits=self.threads, user_api='blas'):
             y = x@s.weight.T
         y += s.bias
@@ -196,7 +200,7 @@ class LinearRuns:
 
 # %% ../../nbs/deploy/03_runtimes.ipynb #b910ac3c
 class Kernels:
-    "A LeNet in the C kernels of this package, with NumPy's product for the linear layers."
+    "A LeNet in the C kernels of this package."
     def __init__(self,
                  a: Artefact, # for which `why_not` has no reason
                  threads: int=1, # of one call

@@ -44,9 +44,11 @@ def block_constants(in_channels: int, out_channels: int, kernel: int, stride: in
 
 # %% ../../nbs/kernels/05_constants.ipynb #52bcf765
 def block_kernels(in_channels: int, out_channels: int, kernel: int, stride: int, pool: str, # of a block
+                  score: bool=False, # True: for images that are only scored
                  ) -> ctypes.CDLL|None: # None: there are no kernels here
     "The compiled block of these sizes."
     n = registers()
     if not n:
         return None
-    return load_kernels(C_FOLDER/'block.c', **block_constants(in_channels, out_channels, kernel, stride, pool, n))
+    constants = block_constants(in_channels, out_channels, kernel, stride, pool, n)
+    return load_kernels(C_FOLDER/'block.c', **constants, **(dict(SCORE=1) if score else {}))

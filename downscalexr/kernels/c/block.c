@@ -8,6 +8,7 @@
  *   OB, XB           outputs and vectors of a tile, forward
  *   GB               outputs of a part of the weights' gradient
  *   CB, BB           inputs and vectors of a tile, backward
+ *   SCORE            1: nobody asks for a gradient, and no mask is written; 0 where it is not given
  *   GROUP            images whose weight gradients one thread adds up
  *   SPANS, SPAN      vectors in a row of a patch: SPANS times SPAN
  */

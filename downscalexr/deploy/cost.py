@@ -184,17 +184,17 @@ def result_text(content: dict, # of a latency file
     tables = [t.to_string(index=False) for t in (cost_text(content), control_table(content))]
     return '\n\n'.join([*tables, missing_text(content)])
 
-# %% ../../nbs/deploy/17_cost.ipynb #fe54e1c0
+# %% ../../nbs/deploy/17_cost.ipynb #cd4d5d2d
 def run_bench(downsample: list[str]|None=None, # operators; default: all
               paths: list[str]|None=None, # keys of WAYS, or 'all'
               threads: list[str]|None=None, # numbers, or 'all'; default: 1
-              batch: list[int]|None=None, # images at once; default: 1 and 32
+              batch: list[int]|None=None, # default: 1 and 32
               fresh: bool=False, # each in a process of its own
               out: Path|None=None, # file to write; default: as `benchmark_path`
               plugins: str='', # modules with operators
               **more # arch, image_size, width, control, repeats
              ) -> str: # for the terminal
-    "What `downscalexr bench` does."
+    "Time what was asked for."
     counts = thread_counts(threads or ['1'])
     if not (paths or batch or fresh or len(counts) > 1):
         return run_benchmark(downsample, out=out, plugins=plugins, threads=counts[0], **more)

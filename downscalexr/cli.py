@@ -210,14 +210,14 @@ BENCH = [option('downsample', list[str]|None, None, 'operators; default: all, yo
                 metavar='FILE')]
 
 # %% ../nbs/06_command.ipynb #c9f5fb37
-WORDS = Annotated[list[str]|None, typer.Argument(metavar='[compare A B]', help='set two files of --paths side by side')]
+BENCH_FILES = Annotated[list[str]|None, typer.Argument(metavar='[compare A B]', help='set two files of --paths side by side')]
 
 @app.command('bench', cls=SeveralValues, epilog=examples('downscalexr bench',
                                                          'downscalexr bench --downsample maxpool lip --image-size 64',
                                                          'downscalexr bench --paths all --threads 1 2 --out a.json',
                                                          'downscalexr bench compare a.json b.json'))
 @takes(BENCH)
-def bench_command(words: WORDS=None, **asked):
+def bench_command(words: BENCH_FILES=None, **asked):
     "Time the operators on this CPU, side by side; with --paths by every way to compute them."
     from downscalexr.deploy.cost import bench_words, run_bench
     print(bench_words(words or []) or run_bench(**asked))

@@ -110,13 +110,13 @@ def shown_latency(name: str, # a key of `recorded_plans`
     path = where(name)
     return show(read_latency(path)) if path.exists() else f'{name}: not measured yet.'
 
-# %% ../../nbs/deploy/18_measured.ipynb #af1fccaf
+# %% ../../nbs/deploy/18_measured.ipynb #ac607e34
 def measured_where(content: dict, # of a latency file
                   ) -> str: # one line
     "On which machine, and how busy it was."
     e, m = content['environment'], content['machine']
-    rates = '; '.join(f'{r["threads"]} thread{"s" if r["threads"] > 1 else ""}: {r["gemm_gflops"]:.0f} GFLOP/s, '
-                      f'{r["copy_gbs"]:.1f} GB/s' for r in content['rates'])
+    rates = '; '.join(f'{r["threads"]} thread{"s" if r["threads"] > 1 else ""}: {r["gflops"]:.0f} GFLOP/s, '
+                      f'{r["gb_s"]:.1f} GB/s' for r in content['rates'])
     load = ' to '.join(f'{x[0]:.2f}' for x in (m['load_average'], m['load_average_after']) if x)
     versions = ', '.join(f'{k} {v}' for k, v in m['versions'].items() if v)
     return f'{e["cpu"]}, {e["cores"]} cores, {m["vectors"]}, load {load}; {versions}. {rates}.'

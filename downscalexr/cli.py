@@ -210,7 +210,8 @@ BENCH = [option('downsample', list[str]|None, None, 'operators; default: all, yo
                 metavar='FILE')]
 
 # %% ../nbs/06_command.ipynb #c9f5fb37
-BENCH_FILES = Annotated[list[str]|None, typer.Argument(metavar='[compare A B]', help='set two files of --paths side by side')]
+BENCH_FILES = Annotated[list[str]|None, typer.Argument(metavar='[compare A B]', help='set two files of --paths side '
+                                                       'by side')]
 
 @app.command('bench', cls=SeveralValues, epilog=examples('downscalexr bench',
                                                          'downscalexr bench --downsample maxpool lip --image-size 64',

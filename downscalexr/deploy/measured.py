@@ -52,7 +52,7 @@ def operator_marks(names: list[str], # operators
     "An entry for each operator."
     return [Line2D([], [], color=looks[d].color, marker=looks[d].marker, ls='', label=looks[d].label) for d in names]
 
-# %% ../../nbs/deploy/18_measured.ipynb #c2846173
+# %% ../../nbs/deploy/18_measured.ipynb #c61f360c
 def plot_ratios(content: dict, # of a latency file
                 threads: int=1, # of one call
                ) -> Figure: # a panel per batch size
@@ -64,9 +64,9 @@ def plot_ratios(content: dict, # of a latency file
     for ax, batch in zip(np.atleast_1d(fig.subplots(1, len(s['batches']), sharex=True, sharey=True)), s['batches']):
         draw_ratios_of(ax, t[t.batch == batch], ways)
         ax.set_title(f'batch {batch}', fontsize=9)
+        ax.set_xlabel('time, ratio to the reference (95 % interval)', fontsize=9)
+    fig.suptitle(f'{s["arch"]}, {s["image_size"]} px, {threads} thread{"s" if threads > 1 else ""}', fontsize=9)
     fig.axes[0].invert_yaxis()
-    fig.supxlabel(f'time, ratio to the reference (95 % interval); {s["arch"]}, {s["image_size"]} px, '
-                  f'{threads} thread{"s" if threads > 1 else ""}', fontsize=9)
     names = list(dict.fromkeys(t.downsample))
     fig.legend(handles=operator_marks(names), loc='outside lower center', ncols=min(len(names), 4), fontsize=8)
     return fig

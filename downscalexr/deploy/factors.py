@@ -6,9 +6,10 @@
 __all__ = ['CELL_FACTORS', 'REST', 'SAID', 'ALLOWED', 'ladder_parts', 'rung_call', 'ladder_cases', 'ladder_rows', 'cell_table',
            'term_bases', 'latency_shares', 'ratio_conditions', 'condition_text', 'c5_text']
 
-# %% ../../nbs/deploy/16_factors.ipynb #cf7100d7
+# %% ../../nbs/deploy/16_factors.ipynb #9013cb60
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,17 +23,19 @@ from ..evidence.protocol import ORIGINAL_TABLE
 from ..measure.timing import cpu_threads, time_cases
 from ..models import build_model
 
-# %% ../../nbs/deploy/16_factors.ipynb #ba96d650
+# %% ../../nbs/deploy/16_factors.ipynb #f8d9f3bd
 def ladder_parts(downsample: str, # operator
                  model: nn.Module, # LeNet or `compact`, in evaluation
                  image_size: int, # pixels on each side
                 ) -> dict[str, tuple[nn.Module, tuple]]: # rung → layer, shape (C, H, W) of its input
     "Operator, first block, all blocks, network."
-    image, conv = (1, image_size, image_size), model.features.block1.conv
+    image, features = (1, image_size, image_size), model.get_submodule('features')
+    block = features.get_submodule('block1')
+    conv: Any = block.get_submodule('conv')
     side = image_size + 2*conv.padding[0] - conv.kernel_size[0] + 1
     operator = make_downsample(downsample, conv.out_channels).eval()
-    return dict(operator=(operator, (conv.out_channels, side, side)), block=(model.features.block1, image),
-                features=(model.features, image), network=(model, image))
+    return dict(operator=(operator, (conv.out_channels, side, side)), block=(block, image),
+                features=(features, image), network=(model, image))
 
 # %% ../../nbs/deploy/16_factors.ipynb #385efea2
 def rung_call(layer: nn.Module, # in evaluation

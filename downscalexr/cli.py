@@ -199,19 +199,29 @@ BENCH = [option('downsample', list[str]|None, None, 'operators; default: all, yo
          option('width', float, 1., 'factor of all channel counts', parser=between(float, 0, 16, True), metavar='X'),
          option('control', str, '', 'param or mac: scale to the budget of the max-pooling network', metavar='TEXT'),
          option('plugins', str, '', 'modules or files with operators of your own', metavar='TEXT'),
-         option('threads', int, 1, 'CPU threads', parser=between(int, 1, 1024), metavar='N'),
+         option('paths', list[str]|None, None, 'ways to compute a model, or all: eager, channels_last, compile, '
+                'onnxruntime, openvino, kernels, ...; each against the plain reference', metavar='VALUE...'),
+         option('threads', list[str]|None, None, 'CPU threads, or all; default: 1', metavar='N...'),
+         option('batch', list[int]|None, None, 'images at once; default: 1 and 32', parser=between(int, 1, 4096),
+                metavar='N...'),
+         option('fresh', bool, False, 'each operator and way in a process of its own', '--fresh'),
          option('repeats', int, 30, 'counted rounds', parser=between(int, 1, 10_000), metavar='N'),
          option('out', Path|None, None, 'file to write; default: runs/benchmark.json in the home folder',
                 metavar='FILE')]
 
 # %% ../nbs/06_command.ipynb #c9f5fb37
+BENCH_FILES = Annotated[list[str]|None, typer.Argument(metavar='[compare A B]', help='set two files of --paths side '
+                                                       'by side')]
+
 @app.command('bench', cls=SeveralValues, epilog=examples('downscalexr bench',
-                                                         'downscalexr bench --downsample maxpool lip --image-size 64'))
+                                                         'downscalexr bench --downsample maxpool lip --image-size 64',
+                                                         'downscalexr bench --paths all --threads 1 2 --out a.json',
+                                                         'downscalexr bench compare a.json b.json'))
 @takes(BENCH)
-def bench_command(**asked):
-    "Time the operators on this CPU, side by side."
-    from downscalexr.benchmark import run_benchmark
-    print(run_benchmark(**asked))
+def bench_command(words: BENCH_FILES=None, **asked):
+    "Time the operators on this CPU, side by side; with --paths by every way to compute them."
+    from downscalexr.deploy.cost import bench_words, run_bench
+    print(bench_words(words or []) or run_bench(**asked))
 
 # %% ../nbs/06_command.ipynb #820d8f8d
 SYNC = [option('runs', Path|None, None, 'folder of run folders; default: runs in the home folder', metavar='FOLDER'),

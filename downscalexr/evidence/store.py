@@ -163,6 +163,8 @@ def pack(study: Path, # folder of committed files; it may be missing
     "Add runs to a study, but for those it has."
     have = finished_keys(study)
     new = unknown_runs(runs, have)
+    if have and not new: # what is committed stays as it is, to the byte
+        return 0
     index = read_json(study/'index.json') if have else dict(shards={}, files={})
     old = stored_runs(study) if have else pd.DataFrame()
     rows = []

@@ -26,7 +26,7 @@ from ..data import take
 from .recipe import Recipe, TaskData, check_recipe, rates_of, run_key
 from ..images.batches import prepared
 from ..images.robust import apply_augmentation, draw_inputs, noise_bank
-from ..kernels.block import FusedBlock  # noqa: F401 (its module registers the fast path of LeNet's blocks)
+from ..kernels import augment, block, linear  # noqa: F401 (each registers its fast path)
 from ..kernels.build import with_kernels
 from ..models import build_model, macs, n_parameters
 from ..operators.pooling import FractionalMaxPool, fractional_starts

@@ -8,7 +8,6 @@ __all__ = ['NEAR', 'run_model', 'run_images', 'variant_of', 'origin_of', 'run_ma
            'int8_manifest', 'made', 'export_model', 'export_run']
 
 # %% ../../nbs/deploy/09_export.ipynb #9e9ff4c3
-import hashlib
 import io
 import os
 import tempfile
@@ -19,19 +18,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..core import atomic_write, git_commit, shown
+from ..core import git_commit, shown
 from ..data import Split, Splits, load_splits
 from downscalexr.deploy.artefact import (
     ENTRY,
     SUFFIXES,
     Artefact,
     Manifest,
-    digest_file,
     manifest_text,
     network_input,
     probabilities,
     read_artefact,
     with_manifest,
+    write_files,
 )
 from .runtimes import OnnxRuntime, OpenVino
 from .scope import seen_images
@@ -196,15 +195,11 @@ def write_format(model: nn.Module, # in evaluation
                  path: Path, # of the file to make
                 ):
     "Write one format and its digest."
-    parts = [(path, with_manifest(network, m))]
     if path.suffix == '.xml':
-        parts = list(zip((path, path.with_suffix('.bin')), openvino_files(network, m)))
-    if path.suffix == '.pt2':
-        parts = [(path, pt2_bytes(model, m))]
-    for place, content in parts:
-        atomic_write(place, content)
-    digest = hashlib.sha256(b''.join(content for _, content in parts)).hexdigest()
-    atomic_write(digest_file(path), f'{digest}  {path.name}\n')
+        parts = dict(zip((path, path.with_suffix('.bin')), openvino_files(network, m)))
+    else:
+        parts = {path: pt2_bytes(model, m) if path.suffix == '.pt2' else with_manifest(network, m)}
+    write_files(parts)
 
 def check_form(form: str, # a key of SUFFIXES
                int8: bool, # in 8-bit integers

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['USE', 'LICENCE', 'ENTRY', 'SUFFIXES', 'Manifest', 'is_kind', 'stated_fault', 'read_manifest', 'manifest_text',
-           'with_manifest', 'Artefact', 'digest_file', 'check_digest', 'onnx_artefact', 'xml_manifest',
+           'with_manifest', 'Artefact', 'digest_file', 'write_files', 'check_digest', 'onnx_artefact', 'xml_manifest',
            'openvino_artefact', 'read_artefact', 'write_artefact', 'network_input', 'probabilities', 'decisions']
 
 # %% ../../nbs/deploy/02_artefact.ipynb #d82f6783
@@ -131,6 +131,16 @@ def digest_file(path: Path, # a model file
     "Where the digest of a file lies."
     return path.with_name(path.name + '.sha256')
 
+# %% ../../nbs/deploy/02_artefact.ipynb #d922bbd6
+def write_files(parts: dict[Path, bytes], # the files of one model, the first of which names it
+               ):
+    "Write a model's files, and the digest of all of them beside the first."
+    for path, content in parts.items():
+        atomic_write(path, content)
+    first = next(iter(parts))
+    digest = hashlib.sha256(b''.join(parts.values())).hexdigest()
+    atomic_write(digest_file(first), f'{digest}  {first.name}\n')
+
 # %% ../../nbs/deploy/02_artefact.ipynb #fac115ae
 def check_digest(path: Path, # a model file
                  sha256: str, # of its bytes
@@ -200,8 +210,7 @@ def write_artefact(path: str|Path, # of the .onnx file
     "Write an ONNX file with its manifest and its digest, and read it back."
     path, data = Path(path), with_manifest(network, m)
     read_onnx(path, data)
-    atomic_write(path, data)
-    atomic_write(digest_file(path), f'{hashlib.sha256(data).hexdigest()}  {path.name}\n')
+    write_files({path: data})
     return read_artefact(path)
 
 # %% ../../nbs/deploy/02_artefact.ipynb #b33ef12f

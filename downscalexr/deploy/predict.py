@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import chunked
 
-from ..common.files import guarded
+from ..common.files import guarded, unguarded
 from ..core import atomic_write
 from .artefact import Artefact, decisions, network_input, probabilities, read_artefact
 from .intake import Taken, named_files, take_batches
@@ -98,8 +98,7 @@ def line_row(line: str, # of a part
         row = json.loads(line)
         return dict(file=row['file'], model=row['model'])
     cells = dict(zip(PREDICTED, next(csv.reader([line])), strict=True))
-    name = cells['file']
-    return dict(file=name[1:] if name[:1] == "'" and guarded(name[1:]) == name else name, model=cells['model'])
+    return dict(file=unguarded(cells['file']), model=cells['model'])
 
 # %% ../../nbs/deploy/07_predict.ipynb #0f726098
 def kept_lines(out: Path, # of the predictions

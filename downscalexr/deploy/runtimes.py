@@ -12,7 +12,7 @@ import ctypes
 import importlib.util
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -148,7 +148,7 @@ def chain(model: dict, # 'Model'
          ) -> tuple[list[Step], str]: # the steps; the operation that does not fit, '' where all do
     "A network as steps of the kernels."
     graph = model['graph'][0]
-    arrays = {t['name'][0]: tensor_array(t).copy() for t in graph['tensors']} # in the file they lie anywhere
+    arrays = {t['name'][0]: tensor_array(t) for t in graph['tensors']}
     ops, steps, value = node_forms(graph), [], graph['inputs'][0]['name'][0]
     while ops:
         op, node, _ = ops[0]
@@ -205,7 +205,7 @@ class Kernels:
                  a: Artefact, # for which `why_not` has no reason
                  threads: int=1, # of one call
                 ):
-        self.steps, _ = chain(a.model)
+        self.steps = [replace(s, weight=s.weight.copy(), bias=s.bias.copy()) for s in chain(a.model)[0]] # aligned
         self.runs = {4: BlockRuns(threads), 2: LinearRuns(threads)} # by the axes of the weights
 
     def __call__(self, x: np.ndarray) -> np.ndarray: # float32 (N, 1, H, W) → (N,), logits

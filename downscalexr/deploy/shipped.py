@@ -21,12 +21,12 @@ def shipped_models() -> dict[str, Path]: # name → file
 def model_path(word: str, # a path, or the name of a shipped model
               ) -> Path: # of a model file
     "The file a word stands for; a file of that name comes first."
-    known = shipped_models()
-    if os.path.exists(word) or Path(word).suffix or word not in known:
-        if not Path(word).suffix and not os.path.exists(word):
-            raise FileNotFoundError(f'There is no model {word!r}. Give the path of an exported file, or one of: '
-                                    f'{", ".join(known)}.')
+    if os.path.exists(word) or Path(word).suffix:
         return Path(word)
+    known = shipped_models()
+    if word not in known:
+        raise FileNotFoundError(f'There is no model {word!r}. Give the path of an exported file, or one of: '
+                                f'{", ".join(known)}.')
     return known[word]
 
 def image_words(words: list[str], # as a user gave them

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TOGETHER', 'chosen_recipe', 'planned', 'TaskStore', 'journals', 'journal_keys', 'done_keys', 'run_origin', 'locked',
            'keep_run', 'train_if_free', 'train_free', 'groups_of', 'train_planned', 'scored_images', 'file_runs',
-           'file_journals', 'train_here', 'run_beside']
+           'train_here', 'run_beside']
 
 # %% ../../nbs/evidence/07_local.ipynb #41f89275
 import os
@@ -172,14 +172,6 @@ def file_runs(study: str, # name
     "Copy the journals of a study into the store, but for what is there."
     runs = [run for f in sorted(journals().glob(f'{study}-*/rows.jsonl')) for run in read_journal(f.parent)]
     return pack((folder or evidence())/study, runs, images) if runs else 0
-
-# %% ../../nbs/evidence/07_local.ipynb #bde67505
-def file_journals(study: str, # name
-                  data: TaskData, # of its task, with the test images
-                  folder: Path|None=None, # of the evidence; default: this checkout's
-                 ) -> int: # runs that are new in the store
-    "Copy what this machine has finished of a study into the store, but for what is there."
-    return file_runs(study, scored_images(data), folder)
 
 # %% ../../nbs/evidence/07_local.ipynb #6ad1159a
 def train_here(studies: list[str]|None=None, # names; default: all of the plan

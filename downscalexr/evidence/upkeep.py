@@ -112,8 +112,9 @@ def study_cases(recipes: list[Recipe], # of a study
              ) -> pd.DataFrame: # as `study_images` gives them; of several tasks each part names its own
     "The images that the runs of a study score."
     first = {r.task: r for r in reversed(recipes)}
-    names = [''] if len(first) == 1 else sorted(first)
-    return pd.concat([scored_images(tasks(first[n] if n else recipes[0])[0], n) for n in names], ignore_index=True)
+    name = '' if len(first) == 1 else '{}'
+    return pd.concat([scored_images(tasks(r)[0], name.format(task)) for task, r in sorted(first.items())],
+                     ignore_index=True)
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #b1d04172
 def file_here(studies: list[str], # names

@@ -78,6 +78,7 @@ WAYS = {
     'kernels': Way('kernels'),
     'onnxruntime_int8': Way('onnxruntime', precision='int8'),
     'openvino_int8': Way('openvino', precision='int8'),
+    'kernels_int8': Way('kernels', precision='int8'),
     'bfloat16': Way('eager', 'channels_last', 'bfloat16'),
     'openvino_bfloat16': Way('openvino', precision='bfloat16')}
 

@@ -116,3 +116,80 @@ void dense(const float *x, const float *w, const float *b, float *y, int images,
         }
     }
 }
+
+/* section: bytes */
+enum {
+    BLOCK = 4 * V, /* inputs whose bytes lie in one vector of integers: byte q of lane l is number q * V + l */
+    AT_ONCE = 4    /* rows of W that share each vector of x */
+};
+
+/* rows of bytes as blocks, what is missing to a whole block 0 */
+void pack_bytes(const int8_t *w, int32_t *packed, int inputs, int outputs) {
+    size_t n = inputs, blocks = (n + BLOCK - 1) / BLOCK;
+    for (size_t o = 0; o < (size_t)outputs; o++) {
+        for (size_t k = 0; k < blocks * BLOCK; k++) {
+            uint32_t byte = k < n ? (uint8_t)w[o * n + k] : 0;
+            packed[(o * blocks + k / BLOCK) * V + k % V] |= (int32_t)(byte << 8 * (k % BLOCK / V));
+        }
+    }
+}
+
+/* section: byte products */
+/* adds to s the products of a block of x with that of r rows of W, `blocks` apart */
+INLINE void block_products(const float *x, const ints *w, vec *s, size_t blocks, const int r) {
+    EACH(q, 4) {
+        vec v = at(x + q * V);
+        EACH(j, r) {
+            ints u = w[j * blocks] << (24 - 8 * q) >> 24; /* the sign comes along */
+            s[j] += v * __builtin_convertvector(u, vec);
+        }
+    }
+}
+
+/* y: the products of one row of x with r rows of W, whose numbers are bytes times a scale */
+INLINE void byte_products(const float *x, const ints *w, const float *scale, float *y, size_t inputs, const int r) {
+    size_t blocks = (inputs + BLOCK - 1) / BLOCK, whole = inputs / BLOCK;
+    vec s[AT_ONCE] = {};
+    for (size_t k = 0; k < whole; k++) {
+        block_products(x + k * BLOCK, w + k, s, blocks, r);
+    }
+    if (whole < blocks) {
+        float last[BLOCK] = {0};
+        memcpy(last, x + whole * BLOCK, (inputs - whole * BLOCK) * sizeof *x);
+        block_products(last, w + whole, s, blocks, r);
+    }
+    EACH(j, r) {
+        y[j] += total(s[j]) * scale[j];
+    }
+}
+
+/* section: byte rows */
+/* rows from `first` to `last` of one image */
+INLINE void byte_rows(const float *x, const ints *w, const float *scale, const float *b, float *y, size_t inputs,
+                      size_t first, size_t last, int relu) {
+    size_t o = first, blocks = (inputs + BLOCK - 1) / BLOCK;
+    memcpy(y + first, b + first, (last - first) * sizeof *b);
+    for (; o + AT_ONCE <= last; o += AT_ONCE) {
+        byte_products(x, w + o * blocks, scale + o, y + o, inputs, AT_ONCE);
+    }
+    for (; o < last; o++) {
+        byte_products(x, w + o * blocks, scale + o, y + o, inputs, 1);
+    }
+    for (o = first; relu && o < last; o++) {
+        y[o] = y[o] < 0 ? 0 : y[o];
+    }
+}
+
+/* each thread has rows of its own, as above */
+void dense_bytes(const float *x, const int32_t *w, const float *scale, const float *b, float *y, int images, int inputs,
+                 int outputs, int relu, int threads) {
+    size_t n = inputs, m = outputs, whole = (m + AT_ONCE - 1) / AT_ONCE;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int t = 0; t < threads; t++) {
+        size_t first = whole * t / threads * AT_ONCE, last = whole * (t + 1) / threads * AT_ONCE;
+        last = last < m ? last : m;
+        for (int i = 0; i < images && first < last; i++) {
+            byte_rows(x + i * n, (const ints *)w, scale, b, y + i * m, n, first, last, relu);
+        }
+    }
+}

@@ -84,6 +84,7 @@ def best_way(t: pd.DataFrame, # of `rated`, one operator, batch size and number 
     return {'best path': best.path, '× reference [95 %]': interval_text(best), 'of GEMM rate': f'{best.gemm_share:.2f}',
             'verdict': verdict}
 
+# %% ../../nbs/deploy/17_cost.ipynb #73d0c30c
 def goal_rows(t: pd.DataFrame, # of `rated`
               downsample: str, batch: int, limit: float, # of GOALS
              ) -> list[dict]: # goal, precision, what `best_way` says

@@ -44,7 +44,7 @@ def pack_weights(codes: np.ndarray, # int8 (O, I), contiguous
     return packed
 
 # %% ../../nbs/kernels/09_dense.ipynb #66282c29
-def byte_layer(x: np.ndarray, # float32 (N, I), contiguous like the others; N is small
+def byte_layer(x: np.ndarray, # float32 (N, I), contiguous like the others
                packed: np.ndarray, # of `pack_weights`
                scale: np.ndarray, # float32 (O,), factor of each row's bytes
                bias: np.ndarray, # float32 (O,)
@@ -54,11 +54,11 @@ def byte_layer(x: np.ndarray, # float32 (N, I), contiguous like the others; N is
     "A linear layer with weights in bytes."
     library, outputs, blocks = load_kernels(C_FOLDER/'dense.c'), len(packed), -(-x.shape[1]//(4*packed.shape[2]))
     if library is None:
-        raise ValueError('There are no kernels here: take dense_layer with weights in float32.')
+        raise ValueError('There are no kernels here: take weights in float32.')
     kinds = [a.dtype for a in (packed, x, scale, bias)] == [np.int32] + 3*[np.float32]
     if not kinds or packed.shape[1] != blocks or not scale.shape == bias.shape == (outputs,):
-        raise ValueError(f'x {x.shape}, packed weights {packed.shape}, scale {scale.shape} and bias {bias.shape} do '
-                         'not fit, or are of another type.')
+        said = f'x {x.shape}, packed weights {packed.shape}, scale {scale.shape} and bias {bias.shape}'
+        raise ValueError(said + ' do not fit, or are of another type.')
     y = np.empty((len(x), outputs), np.float32)
     library.dense_bytes(*addresses(x, packed, scale, bias, y), len(x), x.shape[1], outputs, int(relu), threads)
     return y

@@ -222,8 +222,8 @@ def recorded_plans() -> dict[str, LatencyPlan]: # file → plan
     some = tuple(w for w in WAYS if not w.startswith('compile'))
     names = sorted(operators(), key=lambda d: d != 'strided') # the ladder's ratios are to the first
     return {'latency_lenet_320px.json': LatencyPlan(('strided', 'avgpool', 'maxpool'), threads=threads),
-            'latency_compact_64px.json': LatencyPlan(tuple(names), 'compact', 64, some, threads=threads,
-                                                     control='mac')}
+            'latency_compact_64px.json': LatencyPlan(tuple(names), 'compact', 64, some, (1, 8, 32), threads,
+                                                     repeats=20, control='mac')}
 
 # %% ../../nbs/deploy/17_cost.ipynb #5b6d6c6d
 def latency_file(name: str, # a key of `recorded_plans`

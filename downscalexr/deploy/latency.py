@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LATENCY_PARTS', 'LatencyPlan', 'cell_groups', 'ratio_interval', 'latency_row', 'opened_cases', 'plan_subjects',
            'timed_group', 'thread_rates', 'counted', 'roofline_ms', 'machine_state', 'stage_calls', 'stage_rows',
-           'start_rows', 'read_latency', 'all_groups', 'run_latency']
+           'start_rows', 'plan_starts', 'read_latency', 'all_groups', 'run_latency']
 
 # %% ../../nbs/deploy/15_latency.ipynb #1386f5ea
 import itertools
@@ -226,6 +226,16 @@ def start_rows(s: Subject, # a model
             rows.append(dict(downsample=s.downsample, path=w) | start(str(path), way.runtime))
     return rows
 
+# %% ../../nbs/deploy/15_latency.ipynb #7ebb0d89
+def plan_starts(plan: LatencyPlan, # what is timed
+                subjects: dict, # operator → Subject
+                start: Callable=starts, # path, runtime → row
+               ) -> list[dict]: # of `start_rows`
+    "Cold starts: of up to three operators by every way that reads a file, of more by ONNX Runtime alone."
+    few = [p for p in plan.paths if len(plan.downsamples) <= 3 or p == 'onnxruntime']
+    asked = tqdm(subjects.values(), desc='cold starts', disable=len(subjects) <= 3)
+    return [row for s in asked for row in start_rows(s, tuple(few), start)]
+
 # %% ../../nbs/deploy/15_latency.ipynb #0ca581aa
 LATENCY_PARTS = ('environment', 'machine', 'settings', 'rates', 'counts', 'rows', 'missing', 'starts', 'stages')
 
@@ -274,11 +284,10 @@ def run_latency(plan: LatencyPlan, # what is timed
     before, subjects = machine_state(), plan_subjects(plan, plan.downsamples)
     rates = [dict(threads=t, **thread_rates(t, quick)) for t in plan.threads]
     rows, missing = all_groups(plan, subjects, quiet)
-    first = subjects[plan.downsamples[0]]
     after = machine_state()['load_average']
     content = dict(environment=environment(), machine=before | dict(load_average_after=after), settings=asdict(plan),
                    rates=rates, counts=[counted(s) for s in subjects.values()], rows=rows, missing=missing,
-                   starts=[] if quick else start_rows(first, plan.paths),
-                   stages=stage_rows(first, plan.paths, side=64 if quick else 1024))
+                   starts=[] if quick else plan_starts(plan, subjects),
+                   stages=stage_rows(subjects[plan.downsamples[0]], plan.paths, side=64 if quick else 1024))
     write_json(out, content)
     return read_latency(out)

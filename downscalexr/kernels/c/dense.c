@@ -120,7 +120,7 @@ void dense(const float *x, const float *w, const float *b, float *y, int images,
 /* section: bytes */
 enum {
     BLOCK = 4 * V, /* inputs whose bytes lie in one vector of integers: byte q of lane l is number q * V + l */
-    AT_ONCE = 4    /* rows of W that share each vector of x */
+    AT_ONCE = 8    /* rows of W that share each vector of x */
 };
 
 /* rows of bytes as blocks, what is missing to a whole block 0 */

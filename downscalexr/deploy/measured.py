@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['plain_numbers', 'draw_ratios_of', 'operator_marks', 'plot_ratios', 'front_table', 'plot_cost_front', 'shown_latency',
-           'measured_where', 'ladder_text']
+           'latency_grid', 'measured_where', 'ladder_text']
 
 # %% ../../nbs/deploy/18_measured.ipynb #1d4a3780
 from collections.abc import Callable
@@ -117,6 +117,16 @@ def shown_latency(name: str, # a key of `recorded_plans`
     "A part of a recorded file, or that it is not there."
     path = where(name)
     return show(read_latency(path)) if path.exists() else f'{name}: not measured yet.'
+
+# %% ../../nbs/deploy/18_measured.ipynb #4652d903
+def latency_grid(content: dict, # of a latency file
+                 batch: int=1, threads: int=1, # of one call
+                ) -> pd.DataFrame: # operator × way, median milliseconds per image
+    "The medians of one batch size and number of threads."
+    t = pd.DataFrame(content['rows'])
+    t = t[(t.batch == batch) & (t.threads == threads) & (t.path != 'control')]
+    names, ways = (list(dict.fromkeys(t[k])) for k in ('downsample', 'path'))
+    return (t.pivot(index='downsample', columns='path', values='median_ms')/batch).loc[names, ways]
 
 # %% ../../nbs/deploy/18_measured.ipynb #ac607e34
 def measured_where(content: dict, # of a latency file

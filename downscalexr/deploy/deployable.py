@@ -75,6 +75,9 @@ def plot_deployable(t: pd.DataFrame, # of `deploy_table`
         ax.tick_params(labelsize=8)
         if column == 'change':
             ax.axvline(0, color='0.6', lw=.8, zorder=0)
+            ax.set_xscale('symlog', linthresh=.001) # one operator may lose a hundred times what the others do
+            ax.set_xticks([-.1, -.01, -.001, 0, .001], ['−0.1', '−0.01', '−0.001', '0', '0.001'])
+            ax.autoscale()
         ax.set_xlabel(dict(change='change of the validation AUC by 8-bit integers (95 %)',
                            p90_ms='90th percentile, ms, one image, ONNX Runtime')[column], fontsize=9)
     fig.axes[0].invert_yaxis()

@@ -149,17 +149,18 @@ def ladder_text(content: dict, # of a recorded file
     t = t[t.threads == threads].assign(ratio=list(map(interval_text, t[t.threads == threads].itertuples())))
     return t.pivot(index=['batch', 'layout', 'rung'], columns='downsample', values='ratio')
 
+# %% ../../nbs/deploy/18_measured.ipynb #60a112ce
+def spread_text(ratios: list[float], # one per operator
+               ) -> str: # e.g. '0.50 (0.40 to 0.90)'
+    "Median, least and most."
+    return f'{np.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})' if ratios else ''
+
 # %% ../../nbs/deploy/18_measured.ipynb #2e269db3
 STEPS = {'channels_last': ('channels_last', 'eager'), 'norms folded': ('folded', 'eager'),
          'both': ('folded_channels_last', 'eager'), 'ONNX Runtime': ('onnxruntime', 'eager'),
          'OpenVINO': ('openvino', 'eager'), 'kernels': ('kernels', 'eager'),
          '8 bits in ONNX Runtime': ('onnxruntime_int8', 'onnxruntime'),
          '8 bits in OpenVINO': ('openvino_int8', 'openvino')} # name → way, and the way it is compared with
-
-def spread_text(ratios: list[float], # one per operator
-               ) -> str: # e.g. '0.50 (0.40 to 0.90)'
-    "Median, least and most."
-    return f'{np.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})' if ratios else ''
 
 def step_table(content: dict, # of a latency file
                threads: int=1, # of one call

@@ -160,15 +160,15 @@ STEPS = {'channels_last': ('channels_last', 'eager'), 'norms folded': ('folded',
          'both': ('folded_channels_last', 'eager'), 'ONNX Runtime': ('onnxruntime', 'eager'),
          'OpenVINO': ('openvino', 'eager'), 'kernels': ('kernels', 'eager'),
          '8 bits in ONNX Runtime': ('onnxruntime_int8', 'onnxruntime'),
-         '8 bits in OpenVINO': ('openvino_int8', 'openvino')} # name → way, and the way it is compared with
+         '8 bits in OpenVINO': ('openvino_int8', 'openvino')} # way, and what it is compared with
 
 def step_table(content: dict, # of a latency file
                threads: int=1, # of one call
-              ) -> pd.DataFrame: # what changes × batch size, text
-    "What each change of way brings."
-    s, rows = content['settings'], [r for r in content['rows'] if r['threads'] == threads]
-    times = {(r['path'], r['downsample'], r['batch']): np.asarray(r['times_ms']) for r in rows}
-    table: dict = {}
+              ) -> pd.DataFrame: # change × batch size
+    "What each change brings."
+    s, table = content['settings'], {}
+    times = {(r['path'], r['downsample'], r['batch']): np.asarray(r['times_ms']) for r in content['rows']
+             if r['threads'] == threads}
     for batch in s['batches']:
         for name, (way, base) in STEPS.items():
             both = [(times[way, d, batch], times[base, d, batch]) for d in s['downsamples']

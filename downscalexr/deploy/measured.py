@@ -165,7 +165,7 @@ CHANGES = {'channels_last': ('channels_last', 'eager'), 'norms folded': ('folded
 
 def change_table(content: dict, # of a latency file
                threads: int=1, # of one call
-              ) -> pd.DataFrame: # change × batch size
+              ) -> pd.DataFrame: # by batch size
     "What each change brings."
     s, table = content['settings'], {}
     times = {(r['path'], r['downsample'], r['batch']): np.asarray(r['times_ms']) for r in content['rows']

@@ -20,8 +20,8 @@ def export_cells(rows: list[dict], # of one operator, of `file_exports`
     cells: dict = {f: 'bytes' in by.get((f, False), {}) for f in ('onnx', 'openvino', 'pt2')}
     cells |= dict(drift=max((r['difference'] for r in exact), default=None))
     cells |= {k: by.get(('onnx', True), {}).get('int8_auc', {}).get(k) for k in ('change', 'low', 'high', 'n')}
-    return cells | {f'{k}_kib': by[key]['bytes']/1024 for k, key in (('float32', ('onnx', False)), ('int8', ('onnx', True)))
-                    if 'bytes' in by.get(key, {})}
+    sizes = {k: by.get(('onnx', k == 'int8'), {}).get('bytes') for k in ('float32', 'int8')}
+    return cells | {f'{k}_kib': size/1024 for k, size in sizes.items() if size}
 
 # %% ../../nbs/deploy/20_deployable.ipynb #bf45851d
 def latency_cells(content: dict, # of a latency file

@@ -196,8 +196,8 @@ def file_attributions(path: Path|None=None, # JSON to write; default: `attributi
         write_json(path, task_facts(sets[2], settings) | dict(rows=[*rows, row]))
     return len(left)
 
-# %% ../../nbs/deploy/19_attribution.ipynb #8c0b8bc5
-JUDGED = ('share', 'hit', 'share_untrained', 'hit_untrained', 'auroc')
+# %% ../../nbs/deploy/19_attribution.ipynb #5c06e26d
+JUDGED = ('share', 'hit', 'share_untrained', 'hit_untrained', 'gain', 'auroc') # gain: trained less untrained
 
 def attribution_runs(content: dict, # of `read_attributions`
                     ) -> pd.DataFrame: # operator, seed, JUDGED, undefined
@@ -206,7 +206,8 @@ def attribution_runs(content: dict, # of `read_attributions`
     for r in content['rows']:
         shares = {k: np.array(r[k], float) for k in JUDGED[:4]} # None, as JSON has it, becomes NaN
         means = {k: np.nanmean(v) if np.isfinite(v).any() else np.nan for k, v in shares.items()}
-        rows.append(dict(operator=r['operator'], seed=r['seed'], **means, auroc=r['auroc'],
+        gain = means['share'] - means['share_untrained']
+        rows.append(dict(operator=r['operator'], seed=r['seed'], **means, gain=gain, auroc=r['auroc'],
                          undefined=int(np.isnan(shares['share']).sum())))
     return pd.DataFrame(rows)
 
@@ -249,21 +250,22 @@ def operators_differ(runs: pd.DataFrame, # of `attribution_runs`
     return (f'Operators against seeds: Friedman χ² {statistic:.1f}, p = {p:.2g} ({wide.shape[1]} operators, '
             f'{len(wide)} seeds); standard deviation {between:.3f} between operators, {within:.3f} between seeds.')
 
-# %% ../../nbs/deploy/19_attribution.ipynb #199be4a7
+# %% ../../nbs/deploy/19_attribution.ipynb #16873e56
 def attribution_words(content: dict, # of `read_attributions`
                      ) -> str: # a few sentences
     "What the runs say."
     t, runs, area = attribution_table(content), attribution_runs(content), content['area']
-    clear, learnt = (t.share_low > area).sum(), (t.share_low > t.share_untrained_high).sum()
+    several = t[t.seeds > 1]
+    clear, learnt = (several.share_low > area).sum(), (several.gain_low > 0).sum()
     return '\n'.join([
         f'{len(runs)} runs of {len(t)} operators; {content["n"]} children each, whose lesions cover {area:.3f} of '
-        f'the image; a model that reads exactly the lesion would have a share of {content["reader"]:.2f}.',
+        f'the image; a model that reads exactly the lesion has a share of {content["reader"]:.2f}.',
         f'Share: {t.share.mean():.2f} over operators, from {t.share.min():.2f} ({t.operator.iloc[-1]}) to '
         f'{t.share.max():.2f} ({t.operator[0]}); untrained {t.share_untrained.mean():.2f}.',
-        f'Whole interval above chance for {clear} of {len(t)} operators, above the interval untrained for {learnt}.',
+        f'Of {len(several)} operators with two seeds or more the interval lies above chance for {clear}; that of '
+        f'the difference to the network untrained lies above 0 for {learnt}.',
         f'Hits: {t.hit.mean():.3f}, untrained {t.hit_untrained.mean():.2f}. Lowest AUROC of a run '
-        f'{runs.auroc.min():.3f}; children without a share: {runs.undefined.sum()} of {len(runs)*content["n"]}.',
-        operators_differ(runs)])
+        f'{runs.auroc.min():.3f}; children without a share: {runs.undefined.sum()} of {len(runs)*content["n"]}.'])
 
 # %% ../../nbs/deploy/19_attribution.ipynb #6e41695e
 def draw_mean(ax, # axes of a figure

@@ -43,9 +43,10 @@ def train_detector(downsample: str, # operator
                    seed: int=0, # initial weights and order
                    epochs: int=20, # the one with the highest validation AUROC is kept
                    lr: float=1e-3, # of Adam
+                   **network, # of `build_model`; default: the LeNet
                   ) -> torch.nn.Module: # with the weights of the best epoch on validation
-    "Train the LeNet once on one frequency."
-    model = build_model(downsample, image_size=train.store.shape[-1], seed=seed)
+    "Train a network once on one kind of image."
+    model = build_model(downsample, image_size=train.store.shape[-1], seed=seed, **network)
     optimiser, best, kept = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=1e-4), -1., None
     for epoch in range(1, epochs + 1):
         model.train()

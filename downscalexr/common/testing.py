@@ -57,7 +57,7 @@ def scratch_home(**env: str # further variables of the environment
         with environment_of(**(outside | env | dict(DOWNSCALEXR_HOME=folder))):
             yield Path(folder).resolve()
 
-# %% ../../nbs/common/07_testing.ipynb #83a8ffbc
+# %% ../../nbs/common/07_testing.ipynb #b363dc82
 def made_store() -> bytes: # a SQLite file
     "MLflow's tables without a run, made now."
     import mlflow  # only tests of runs need it
@@ -69,6 +69,7 @@ def made_store() -> bytes: # a SQLite file
         mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
         return file.read_bytes()
 
+# %% ../../nbs/common/07_testing.ipynb #e546470a
 def empty_store(folder: str|Path|None=None, # that keeps it; default: downscalexr-test in the user's cache folder
                ) -> bytes: # a SQLite file
     "The store that was made once on this machine, or a new one where there is none or a damaged one."

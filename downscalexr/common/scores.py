@@ -92,11 +92,12 @@ def auroc(labels, # (N,), 0 or 1
     w = np.ones((1, len(y))) if weights is None else np.asarray(weights, dtype=float)
     order = np.argsort(z, kind='stable')
     normal, ill = order[~y[order]], order[y[order]]
-    below = np.zeros((len(w), len(normal) + 1)) # normals below the first, the second, ...
-    np.cumsum(w[:, normal], axis=1, out=below[:, 1:])
+    below = np.zeros((len(normal) + 1, len(w))) # normals below the first, the second, ...; resamples lie side by side
+    np.cumsum(w.T[normal], axis=0, out=below[1:])
     left, right = (np.searchsorted(z[normal], z[ill], side) for side in ('left', 'right'))
-    wins = np.einsum('bi,bi->b', w[:, ill], below[:, left] + below[:, right])/2 # ties: half
-    pairs = below[:, -1]*w[:, ill].sum(1)
+    drawn = w.T[ill]
+    wins = np.einsum('ib,ib->b', drawn, below[left] + below[right])/2 # ties: half
+    pairs = below[-1]*drawn.sum(0)
     return _ratio(wins, np.where(_unranked(y, z, w), 0, pairs), weights)
 
 # %% ../../nbs/common/03_scores.ipynb #2065cd7b

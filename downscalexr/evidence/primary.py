@@ -10,6 +10,7 @@ __all__ = ['CIRCULAR', 'DRAWS_OF_PATIENTS', 'TITLES', 'wins', 'image_parts', 'pa
 # %% ../../nbs/evidence/09_primary.ipynb #19ba198a
 import itertools
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +52,18 @@ def image_parts(val_labels: np.ndarray, # (V,)
 # %% ../../nbs/evidence/09_primary.ipynb #e3b0c9b7
 DRAWS_OF_PATIENTS = 20_000
 
+@lru_cache(maxsize=2)
+def _patient_counts(n: int, draws: int) -> np.ndarray: # float32 (draws, n), not to be changed
+    "How often each patient is drawn, once for all studies on the same patients."
+    rng = np.random.default_rng(derive_seed(0, 'primary analysis'))
+    return rng.multinomial(n, np.full(n, 1/n), size=draws).astype(np.float32)
+
 def patient_weights(patients: np.ndarray, # (N,) names
                     draws: int=DRAWS_OF_PATIENTS, # resamples
                    ) -> np.ndarray: # float32 (draws, N): how often each image counts
     "Draw patients with replacement."
     names, who = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
-    rng = np.random.default_rng(derive_seed(0, 'primary analysis'))
-    return rng.multinomial(len(names), np.full(len(names), 1/len(names)), size=draws)[:, who].astype(np.float32)
+    return _patient_counts(len(names), draws)[:, who]
 
 # %% ../../nbs/evidence/09_primary.ipynb #9cb383b5
 def resampled(name: str, # of the metric
@@ -66,10 +72,10 @@ def resampled(name: str, # of the metric
               labels: np.ndarray, # (N,)
              ) -> np.ndarray: # (draws,)
     "A metric in every draw."
-    pos, neg = weights[:, labels == 1], weights[:, labels == 0]
     if name == 'auroc':
+        pos, neg = weights[:, labels == 1], weights[:, labels == 0]
         return ((pos@part)*neg).sum(1)/(pos.sum(1)*neg.sum(1))
-    used = neg if name == 'specificity' else weights
+    used = weights[:, labels == 0] if name == 'specificity' else weights
     return used@part/used.sum(1)
 
 # %% ../../nbs/evidence/09_primary.ipynb #50bd5f9c

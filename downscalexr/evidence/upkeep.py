@@ -86,6 +86,8 @@ def rows_of(study: str, # name
            ) -> Iterator[dict]: # row of each run as it ends
     "Train what is left of one study in this process."
     checked_studies([study])
+    if time.monotonic() >= until:
+        return # no image is read
     if study == PROTOCOL:
         runs = train_protocol(protocol_runs(), load_splits('auto', 320))
     elif study == DIAL_STUDY:

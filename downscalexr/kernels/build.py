@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['OPTIONS', 'ATTEMPTS', 'LIMIT_S', 'CACHE_ADVICE', 'NotCompiled', 'run_compiler', 'processor_features', 'compiler',
            'cache_folder', 'safe_cache', 'compile_library', 'load_library', 'cached_library', 'clear_builds',
-           'load_stored', 'store_library', 'c_text', 'library_key', 'kernel_library', 'advice', 'load_kernels',
-           'address', 'addresses', 'use_kernels', 'with_kernels', 'why_no_kernels', 'registers', 'why_not_compiled']
+           'load_stored', 'store_library', 'c_text', 'library_key', 'loadable', 'kernel_library', 'advice',
+           'load_kernels', 'address', 'addresses', 'use_kernels', 'with_kernels', 'why_no_kernels', 'registers',
+           'why_not_compiled']
 
 # %% ../../nbs/kernels/02_build.ipynb #77b9f881
 import ctypes
@@ -228,12 +229,17 @@ def library_key(source: str, # C
     return hashlib.sha256(repr((headers, source, options, about)).encode()).hexdigest()[:24]
 
 # %% ../../nbs/kernels/02_build.ipynb #bd22fdfb
+def loadable() -> list[tuple]: # of ATTEMPTS
+    "Options whose libraries this process can load: OpenMP's functions come with PyTorch, or not at all."
+    openmp = hasattr(ctypes.CDLL(None), 'omp_get_thread_num')
+    return [more for more in ATTEMPTS if openmp or '-fopenmp' not in more]
+
 def kernel_library(source: Path|str, # a file, or C itself
                    constants: tuple, # names and whole numbers
                   ) -> ctypes.CDLL: # or `NotCompiled`
     "From the cache, or made now with the first options that work."
     folder, text, (words, about) = safe_cache(), c_text(source), compiler()
-    for more in ATTEMPTS:
+    for more in loadable():
         options = (*OPTIONS, *more, *(f'-D{k}={v}' for k, v in constants))
         key = library_key(text, options, about)
         make = functools.partial(compile_library, words, text, options, folder)

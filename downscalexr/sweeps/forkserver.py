@@ -29,6 +29,7 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import LocalProvisioner
 
+from ..common.machine import uncollected
 from ..core import code_version
 from .sockets import same_user, socket_folder
 
@@ -72,9 +73,10 @@ PRELOAD = ('downscalexr.train', 'ipykernel.kernelapp', 'matplotlib_inline.backen
 
 def preload():
     "Import what each run needs, once for all forks."
-    for name in PRELOAD:
-        with suppress(ImportError):
-            importlib.import_module(name)
+    with uncollected():
+        for name in PRELOAD:
+            with suppress(ImportError):
+                importlib.import_module(name)
     gc.collect()
     gc.freeze() # what is here now stays, and is not looked through again
 

@@ -222,7 +222,9 @@ def recorded_plans() -> dict[str, LatencyPlan]: # file → plan
     some = tuple(w for w in WAYS if not w.startswith('compile'))
     names = sorted(operators(), key=lambda d: d != 'strided') # the ladder's ratios are to the first
     three = 'strided', *[d for d in ORIGINAL if d != 'strided']
+    exact = 'eager', 'channels_last', 'onnxruntime', 'openvino', 'kernels'
     return {'latency_lenet_320px.json': LatencyPlan(three, threads=threads),
+            'latency_lenet_320px_kept.json': LatencyPlan(three, paths=exact, batches=(32,), kept=True),
             'latency_compact_64px.json': LatencyPlan(tuple(names), 'compact', 64, some, (1, 8, 32), threads,
                                                      repeats=20, control='mac'),
             'latency_lenet_64px.json': LatencyPlan(three, image_size=64, paths=some, threads=threads),

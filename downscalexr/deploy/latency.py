@@ -48,6 +48,7 @@ class LatencyPlan:
     width: float=1. # factor of all channel counts
     control: str='' # 'param' or 'mac'
     fresh: bool=False # each operator and way in a process of its own
+    kept: bool=False # True: freed memory stays with the process, where the C library can
 
     def __post_init__(self):
         if unknown := [p for p in self.paths if p not in WAYS]:
@@ -130,7 +131,8 @@ def timed_group(plan: LatencyPlan, # what is timed
                ) -> tuple[list[dict], list[dict]]: # rows, what is missing
     "Time all ways of one batch size and one number of threads, in the same rounds."
     batch, threads, names, ways = group
-    keep_freed_memory()
+    if plan.kept:
+        keep_freed_memory()
     built = subjects or plan_subjects(plan, names)
     with cpu_threads(threads):
         cases, missing = opened_cases({d: built[d] for d in names}, batch, threads, ways)

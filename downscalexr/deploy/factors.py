@@ -111,9 +111,9 @@ def term_bases(t: pd.DataFrame, # of `cell_table`
 def latency_shares(rows: list[dict], # of a latency file
                    draws: int=500, # of the rounds
                   ) -> pd.DataFrame: # term → share, low, high
-    "How much of the variance of log latency belongs to which factor."
+    "How much of the variance of log latency per image belongs to which factor."
     t = cell_table(rows)
-    times, rng = np.log(np.array(t.times_ms.tolist())), np.random.default_rng(0)
+    times, rng = np.log(np.array(t.times_ms.tolist())/t[['batch']].to_numpy()), np.random.default_rng(0)
     pairs = [f'{a} × {b}' for a, b in itertools.combinations(CELL_FACTORS, 2)]
     bases = term_bases(t, [*CELL_FACTORS, *pairs])
     drawn = [rng.integers(times.shape[1], size=times.shape[1]) for _ in range(draws)]

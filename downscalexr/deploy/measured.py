@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CHANGES', 'plain_numbers', 'draw_ratios_of', 'operator_marks', 'plot_ratios', 'front_table', 'plot_cost_front',
-           'shown_latency', 'latency_grid', 'measured_where', 'ladder_text', 'spread_text', 'change_table',
-           'batch_table']
+           'shown_latency', 'latency_grid', 'measured_where', 'kept_table', 'ladder_text', 'spread_text',
+           'change_table', 'batch_table']
 
 # %% ../../nbs/deploy/18_measured.ipynb #1d4a3780
 import itertools
@@ -140,6 +140,18 @@ def measured_where(content: dict, # of a latency file
     load = ' to '.join(f'{x[0]:.2f}' for x in (m['load_average'], m['load_average_after']) if x)
     versions = ', '.join(f'{k} {v}' for k, v in m['versions'].items() if v)
     return f'{e["cpu"]}, {e["cores"]} cores, {m["vectors"]}, load {load}; {versions}. {rates}.'
+
+# %% ../../nbs/deploy/18_measured.ipynb #809b3259
+def kept_table(default: dict, kept: dict, # latency files, without and with `kept`
+               batch: int=32, threads: int=1, # of one call
+              ) -> pd.DataFrame: # operator and way × milliseconds, ratio, and what each is of its own reference
+    "Two runs that differ in the allocator."
+    rows = [pd.DataFrame([r for r in c['rows'] if (r['batch'], r['threads']) == (batch, threads)])
+            for c in (default, kept)]
+    one, two = (r[r.path != 'control'].set_index(['downsample', 'path']) for r in rows)
+    t = pd.DataFrame({'default, ms': one.median_ms, 'kept, ms': two.median_ms}).dropna()
+    t['default : kept'] = t['default, ms']/t['kept, ms']
+    return t.assign(**{'× reference, default': one.ratio, '× reference, kept': two.ratio})
 
 # %% ../../nbs/deploy/18_measured.ipynb #54981ad4
 def ladder_text(content: dict, # of a recorded file

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FREQUENCIES', 'DIALLED', 'DIAL_SETTINGS', 'DIAL_STUDY', 'dial_cells', 'dial_key', 'dial_splits', 'dial_run',
-           'train_cells', 'file_cells', 'dial_table']
+           'train_cells', 'file_cells', 'dial_table', 'highest_means', 'draw_dial', 'plot_dials']
 
 # %% ../../nbs/evidence/24_dials.ipynb #bc8d0972
 import hashlib
@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
-from ..core import derive_seed
+from ..core import derive_seed, looks
 from .local import done_keys, file_runs, train_if_free
 from .plan import FIRST_SEED
 from .store import evidence, read_cases, read_logits, stored_runs
+from ..images.lesions import nyquist
 from ..measure.detection import detection_rows, texture_split, train_detector
 from ..train import predict
 
@@ -114,3 +116,47 @@ def dial_table(study: str=DIAL_STUDY, # name in the store
         first = {o: by_operator[o] for o in DIALLED if o in by_operator}
         rows += detection_rows(f, labels, first)
     return pd.DataFrame(rows)
+
+# %% ../../nbs/evidence/24_dials.ipynb #1e8fe342
+def highest_means(rows: pd.DataFrame, # of `filed_pairs`, one study
+                 ) -> str: # e.g. "max pooling (3 of 4 levels), average pooling (1)"
+    "Which operator has the highest mean how often, told apart or not."
+    best = []
+    for _, g in rows[rows.metric == rows.metric.iloc[0]].groupby('level'):
+        both = pd.concat([g[['a', 'difference']].set_axis(['o', 'd'], axis=1),
+                          g[['b', 'difference']].set_axis(['o', 'd'], axis=1).assign(d=lambda t: -t.d)])
+        best.append(both.groupby('o').d.mean().idxmax())
+    counts = pd.Series(best).value_counts()
+    first, *rest = [f'{looks[o].label} ({k}' for o, k in counts.items()]
+    return ', '.join([f'{first} of {len(best)} level{"s"*(len(best) > 1)})', *(f'{r})' for r in rest)])
+
+# %% ../../nbs/evidence/24_dials.ipynb #9e62e394
+def draw_dial(ax, # axes of a figure
+              part: pd.DataFrame, # rows of `dial_table`, one operator
+             ):
+    "Seeds, their mean, and its 95 % interval."
+    look = looks[part.downsample.iloc[0]]
+    ax.fill_between(part.frequency, part.low, part.high, color=look.color, alpha=.15, lw=0)
+    ax.plot(part.frequency, np.stack(part.per_seed), color=look.color, lw=.6, alpha=.6)
+    ax.plot(part.frequency, part.auroc, color=look.color, marker=look.marker, ms=4, lw=1.6)
+    ax.set_title(look.label, fontsize=9)
+    ax.set_xscale('log')
+    ax.set_xticks(part.frequency, [f'{t:g}' for t in part.frequency], fontsize=8)
+    ax.minorticks_off()
+
+# %% ../../nbs/evidence/24_dials.ipynb #88aab67f
+def plot_dials(table: pd.DataFrame, # of `dial_table`
+               image_size: int, # pixels on each side
+              ) -> Figure: # a panel per operator
+    "AUROC against frequency; dashed the mean of the first operator."
+    names = list(dict.fromkeys(table.downsample))
+    lines, first = -(-len(names)//3), table[table.downsample == names[0]]
+    fig = Figure(figsize=(9, 2.4*lines), layout='constrained')
+    axes = fig.subplots(lines, 3, sharex=True, sharey=True, squeeze=False).ravel()
+    for ax, o in zip(axes, names):
+        ax.plot(first.frequency, first.auroc, color='0.6', ls='--', lw=1)
+        ax.axvline(nyquist(image_size)/2, color='.6', lw=.8, ls=':')
+        draw_dial(ax, table[table.downsample == o])
+    fig.supxlabel('spatial frequency of the lesion, cycles per mm', fontsize=9)
+    fig.supylabel('AUROC', fontsize=9)
+    return fig

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from ..core import checkout, looks, read_json
 from ..downsample import operators
-from .dials import DIAL_STUDY
+from .dials import DIAL_STUDY, highest_means
 from .frontier import filed_pairs, measured_operators, missing_runs, told_above
 from .primary import TITLES, filed_analysis
 from .store import evidence, stored_runs
@@ -179,12 +179,13 @@ def levels_answer(rows: pd.DataFrame, # of `filed_pairs`, one study
     levels = rows.level.unique()
     over = f'{len(names)} operators, {len(levels)} level{"s"*(len(levels) > 1)}'
     over += f' from {min(levels):g} to {max(levels):g}'*(len(levels) > 1) + f', {rows.n.min()} runs each'
+    means = f' Highest mean: {highest_means(rows)}.'
     if not good:
-        return f'Every operator is told below another at some level ({over}).'
+        return f'Every operator is told below another at some level ({over}).' + means
     tied = ties_in_time(table, good)
     first, *ties = table.loc[tied].sort_values('consistency', ascending=False).index
     return (f'**{looks[first].label}**; ties in time: {named(ties)}. Told below another at some level: '
-            f'{named([o for o in names if o not in good], 9)} ({over}).')
+            f'{named([o for o in names if o not in good], 9)} ({over}).' + means)
 
 # %% ../../nbs/evidence/28_guide.ipynb #21ddb43e
 def study_answer(study: str, # a key of PAIRED

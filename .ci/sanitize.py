@@ -44,16 +44,18 @@ def compare_all():
     torch.set_num_threads(2)
     torch.manual_seed(0)
     pages = '06_block', '07_linear', '08_augment', '09_dense'
-    block, linear, augment, dense = (definitions(page)['compare'] for page in pages)
+    cells = [definitions(page) for page in pages]
+    block, linear, augment, dense = (c['compare'] for c in cells)
     for sizes in BLOCKS:
         block(*sizes)
     for sizes in LAYERS:
         linear(*sizes)
     for sizes in SCORED:
         dense(*sizes)
+        cells[3]['compare_bytes'](*sizes)
     for side in (16, 37):
         augment(np.random.default_rng(0).integers(0, 256, (9, 1, side, side), dtype='uint8'), 90)
-    print(f'{len(BLOCKS)} blocks, {len(LAYERS)} + {len(SCORED)} linear layers and 2 batches: nothing found')
+    print(f'{len(BLOCKS)} blocks, {len(LAYERS)} + {2*len(SCORED)} linear layers and 2 batches: nothing found')
 
 
 def library(compiler: list[str], name: str) -> str:

@@ -62,7 +62,7 @@ def deploy_text(t: pd.DataFrame, # of `deploy_table`
 
 # %% ../../nbs/deploy/20_deployable.ipynb #2a8e1e95
 COST_LABELS = dict(change='change of the validation AUC by 8-bit integers (95 %)',
-            p90_ms='90th percentile, ms, one image, ONNX Runtime') # column → label
+                   p90_ms='90th percentile, ms, one image, ONNX Runtime') # column → label
 
 def draw_change_axis(ax, # axes with changes of the AUC
                     ):

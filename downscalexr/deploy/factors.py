@@ -134,25 +134,26 @@ def spread_text(ratios: list[float], # one per operator
     "Median, least and most."
     return f'{np.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})' if ratios else ''
 
-# %% ../../nbs/deploy/16_factors.ipynb #2e269db3
+# %% ../../nbs/deploy/16_factors.ipynb #f7da01c7
 CHANGES = {'channels_last': ('channels_last', 'eager'), 'norms folded': ('folded', 'eager'),
-         'both': ('folded_channels_last', 'eager'), 'ONNX Runtime': ('onnxruntime', 'eager'),
-         'OpenVINO': ('openvino', 'eager'), 'kernels': ('kernels', 'eager'),
-         '8 bits in ONNX Runtime': ('onnxruntime_int8', 'onnxruntime'),
-         '8 bits in OpenVINO': ('openvino_int8', 'openvino')} # way, and what it is compared with
+           'both': ('folded_channels_last', 'eager'), 'ONNX Runtime': ('onnxruntime', 'eager'),
+           'OpenVINO': ('openvino', 'eager'), 'kernels': ('kernels', 'eager'),
+           '8 bits in ONNX Runtime': ('onnxruntime_int8', 'onnxruntime'),
+           '8 bits in OpenVINO': ('openvino_int8', 'openvino')} # way, and what it is compared with
 
+# %% ../../nbs/deploy/16_factors.ipynb #2e269db3
 def change_table(content: dict, # of a latency file
-               threads: int=1, # of one call
-              ) -> pd.DataFrame: # by batch size
+                 threads: int=1, # of one call
+                ) -> pd.DataFrame: # by batch size
     "What each change brings."
     s, table = content['settings'], {}
     times = {(r['path'], r['downsample'], r['batch']): np.asarray(r['times_ms']) for r in content['rows']
              if r['threads'] == threads}
     for batch in s['batches']:
         for name, (way, base) in CHANGES.items():
-            both = [(times[way, d, batch], times[base, d, batch]) for d in s['downsamples']
-                    if {(way, d, batch), (base, d, batch)} <= set(times)]
-            table.setdefault(f'batch {batch}', {})[name] = spread_text([float(np.median(a/b)) for a, b in both])
+            both = [d for d in s['downsamples'] if {(way, d, batch), (base, d, batch)} <= set(times)]
+            ratios = [float(np.median(times[way, d, batch]/times[base, d, batch])) for d in both]
+            table.setdefault(f'batch {batch}', {})[name] = spread_text(ratios)
     return pd.DataFrame(table)
 
 # %% ../../nbs/deploy/16_factors.ipynb #0dc73cc1

@@ -126,7 +126,8 @@ def latency_grid(content: dict, # of a latency file
     t = pd.DataFrame(content['rows'])
     t = t[(t.batch == batch) & (t.threads == threads) & (t.path != 'control')]
     names, ways = (list(dict.fromkeys(t[k])) for k in ('downsample', 'path'))
-    return (t.pivot(index='downsample', columns='path', values='median_ms')/batch).loc[names, ways]
+    grid = t.pivot(index='downsample', columns='path', values='median_ms').loc[names, ways]/batch
+    return grid.rename_axis(columns=f'batch {batch}')
 
 # %% ../../nbs/deploy/18_measured.ipynb #ac607e34
 def measured_where(content: dict, # of a latency file

@@ -228,8 +228,8 @@ def open_way(name: str, # a key of WAYS
         raise ValueError(f'{name} cannot compute {s.downsample}: {reason}.')
     way = WAYS[name]
     if way.runtime not in RUNTIMES:
-        modules: dict[str, Callable] = dict(plain=lambda: s.plain, folded=lambda: fold_norms(s.module))
-        return torch_call(modules.get(way.runtime, lambda: s.module)(), way)
+        module = s.plain if way.runtime == 'plain' else s.module
+        return torch_call(fold_norms(module) if way.runtime == 'folded' else module, way)
     a = s.files['int8' if way.precision == 'int8' else 'float32']
     if way.runtime == 'openvino':
         return OpenVino(a, threads, 'bf16' if way.precision == 'bfloat16' else 'f32')

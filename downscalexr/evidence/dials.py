@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FREQUENCIES', 'DIALLED', 'DIAL_SETTINGS', 'DIAL_STUDY', 'dial_cells', 'dial_key', 'dial_splits', 'dial_run',
-           'train_cells', 'file_cells', 'dial_table', 'highest_means', 'draw_dial', 'plot_dials']
+           'train_cells', 'file_cells', 'dial_table', 'relative_means', 'highest_means', 'draw_dial', 'plot_dials']
 
 # %% ../../nbs/evidence/24_dials.ipynb #bc8d0972
 import hashlib
@@ -117,15 +117,20 @@ def dial_table(study: str=DIAL_STUDY, # name in the store
         rows += detection_rows(f, labels, first)
     return pd.DataFrame(rows)
 
+# %% ../../nbs/evidence/24_dials.ipynb #4172bb26
+def relative_means(rows: pd.DataFrame, # a, b, difference: all pairs of one metric
+                  ) -> pd.Series: # by operator, less the mean of all
+    "The means that belong to the differences."
+    names = list(dict.fromkeys([*rows.a, *rows.b]))
+    up, down = rows.groupby('a').difference.sum(), rows.groupby('b').difference.sum()
+    return (up.reindex(names, fill_value=0) - down.reindex(names, fill_value=0))/len(names)
+
 # %% ../../nbs/evidence/24_dials.ipynb #1e8fe342
 def highest_means(rows: pd.DataFrame, # of `filed_pairs`, one study
                  ) -> str: # e.g. "max pooling (3 of 4 levels), average pooling (1)"
     "Which operator has the highest mean how often, told apart or not."
-    best = []
-    for _, g in rows[rows.metric == rows.metric.iloc[0]].groupby('level'):
-        both = pd.concat([g[['a', 'difference']].set_axis(['o', 'd'], axis=1),
-                          g[['b', 'difference']].set_axis(['o', 'd'], axis=1).assign(d=lambda t: -t.d)])
-        best.append(both.groupby('o').d.mean().idxmax())
+    rows = rows[rows.metric == rows.metric.iloc[0]]
+    best = [relative_means(g).idxmax() for _, g in rows.groupby('level')]
     counts = pd.Series(best).value_counts()
     first, *rest = [f'{looks[o].label} ({k}' for o, k in counts.items()]
     return ', '.join([f'{first} of {len(best)} level{"s"*(len(best) > 1)})', *(f'{r})' for r in rest)])

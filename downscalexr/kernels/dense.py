@@ -55,8 +55,8 @@ def byte_layer(x: np.ndarray, # float32 (N, I), contiguous like the others
     library, outputs, blocks = load_kernels(C_FOLDER/'dense.c'), len(packed), -(-x.shape[1]//(4*packed.shape[2]))
     if library is None:
         raise ValueError('There are no kernels here: take weights in float32.')
-    kinds = [a.dtype for a in (packed, x, scale, bias)] == [np.int32] + 3*[np.float32]
-    if not kinds or packed.shape[1] != blocks or not scale.shape == bias.shape == (outputs,):
+    floats = [a.dtype for a in (packed, x, scale, bias)] == [np.int32] + 3*[np.float32]
+    if not floats or packed.shape[1] != blocks or not scale.shape == bias.shape == (outputs,):
         said = f'x {x.shape}, packed weights {packed.shape}, scale {scale.shape} and bias {bias.shape}'
         raise ValueError(said + ' do not fit, or are of another type.')
     y = np.empty((len(x), outputs), np.float32)

@@ -105,7 +105,7 @@ def file_scores(log: bool=True, # False: the readings are in the log already, an
 
 # %% ../../nbs/evidence/21_floor.ipynb #e4aca2dc
 def texture_table(scores: pd.DataFrame, # rows of `baselines.json`
-                  detected: pd.DataFrame, # rows of `detection.json`
+                  detected: pd.DataFrame, # rows of `dials.json`
                   size: int=32, # of the linear model
                  ) -> pd.DataFrame: # per frequency and operator: auroc, low, high, baseline, its ends, verdict
     "Networks on fine textures beside a linear model, by their intervals."

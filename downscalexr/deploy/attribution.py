@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.stats import friedmanchisquare
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..common.machine import checkout
 from ..core import derive_seed, environment, jsonable, looks, read_json, write_json

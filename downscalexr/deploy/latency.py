@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..common.machine import installed, usable_cores
 from ..core import Damaged, environment, keep_freed_memory, read_json, write_json

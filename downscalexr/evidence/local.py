@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from fastcore.basics import chunked, store_attr
 from filelock import FileLock, Timeout
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..core import cpu_name, git_commit, home, read_json, read_jsonl
 from ..data import load_splits

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..data import load_splits
 from .cards import CARDS_FILE, file_cards

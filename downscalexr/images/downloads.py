@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fastcore.basics import patch
 from filelock import FileLock
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..common.console import redact
 from ..core import home

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from joblib import cpu_count, delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..common.files import read_table, write_table
 from ..core import Damaged, home, worker_pool
@@ -64,7 +64,7 @@ def hash_files(root: Path, # the folder the paths are relative to
                files: list[str], # relative paths
               ) -> list[str]: # SHA-256 of each, in order; '' for what is no readable file
     "Hash files, with a progress bar."
-    bar = tqdm(files, desc='hashing', unit='file', mininterval=.5)
+    bar = tqdm(files, desc='hashing', unit='file', mininterval=.5, leave=False)
     return [file_hash(on_disk(root, name)) for name in bar]
 
 # %% ../../nbs/images/17_scan.ipynb #596b7e03
@@ -101,7 +101,7 @@ def scan_files(root: Path, # the folder the paths are relative to
     tasks = (delayed(read_radiographs)(root, names[i:i + chunk], hashes[i:i + chunk], i, out/'images.npy')
              for i in range(0, len(files), chunk))
     rows = []
-    with tqdm(total=len(files), desc=f'reading images at {image_size} px', unit='image') as bar:
+    with tqdm(total=len(files), desc=f'reading images at {image_size} px', unit='image', leave=False) as bar:
         for part in pool(tasks):
             rows += part
             bar.update(len(part))
@@ -115,7 +115,7 @@ def scan_arrays(images: np.ndarray, # uint8 (N, 1, H, W)
                ):
     "The same for images that are arrays already."
     store, rows = empty_store(out/'images.npy', len(images), image_size), []
-    for i, (grey,) in enumerate(tqdm(images, desc=f'keeping images at {image_size} px', unit='image')):
+    for i, (grey,) in enumerate(tqdm(images, f'keeping images at {image_size} px', unit='image', leave=False)):
         store[i] = square(grey, image_size)
         reason = '' if grey.min() < grey.max() else 'constant'
         rows.append(dict(measure(grey), notes='', reason=reason, detail=''))

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import nn
 from torch.library import Library
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..core import environment, keep_freed_memory, looks, read_json, write_json
 from ..downsample import make_downsample, operators

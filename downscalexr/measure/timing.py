@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 # %% ../../nbs/measure/01_timing.ipynb #308af843
 def time_cases(cases: list, # functions without arguments

@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_curve
 
 from ..core import looks
@@ -97,10 +98,13 @@ def plot_live(history: list[dict], # rows of history.jsonl so far
         a.plot(epochs, [r[key] for r in history], style, color=look.color, label=name)
     aucs = [np.nan if r['val_auroc'] is None else r['val_auroc'] for r in history]
     b.plot(epochs, aucs, color=look.color, marker=look.marker, ms=4)
-    a.set(xlabel='epoch', ylabel='binary cross-entropy', ylim=(0, None))
-    b.set(xlabel='epoch', ylabel='validation AUC')
-    a.legend(frameon=False)
     now = int(steps[-1][0]) + 1 if steps else 1
+    lowest = np.floor(10*np.nanmin([.9, *aucs]))/10
+    a.set(xlabel='epoch', ylabel='binary cross-entropy', xlim=(0, now), ylim=(0, None))
+    b.set(xlabel='epoch', ylabel='validation AUC', xlim=(0, now), ylim=(lowest, 1.005))
+    for ax in (a, b):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    a.legend(frameon=False)
     fig.suptitle(f'{look.label}, {cfg.arch}, {cfg.image_size} px, seed {cfg.seed}: epoch {now} under way', fontsize=10)
     return fig
 

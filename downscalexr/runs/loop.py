@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Progress', 'made_with', 'Training', 'check_state', 'Diverged', 'train_step', 'train_epoch', 'predict', 'validate',
-           'judge_epoch', 'keep_history', 'resume', 'fit_epoch', 'fit']
+           'judge_epoch', 'keep_history', 'resume', 'fit_epoch', 'run_bar', 'fit']
 
 # %% ../../nbs/runs/13_loop.ipynb #31334565
 import copy
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..common.dispatch import fast_scoring
 from ..core import append_jsonl, atomic_write, derive_seed, jsonable
@@ -176,10 +176,8 @@ def train_epoch(t: Training, # changed
         seed_everything(derive_seed(cfg.seed, 'layers', p.epoch + 1)) # for operators that draw in training
     steps, places = t.course.steps_in(p.epoch), t.course.places(p.epoch, p.step)
     walk = walk_views(t.split, places, cfg.seed, t.views, t.device)
-    bar = tqdm(walk, total=steps, initial=p.step, desc=f'epoch {p.epoch + 1}', leave=False,
-               mininterval=1) # each redraw is a message that papermill has to read
     before = p.seconds
-    for x, y in bar:
+    for x, y in walk:
         value = train_step(t, x, y)
         p.loss_sum += value*len(y)
         p.step += 1
@@ -294,6 +292,15 @@ def is_over(self: Training) -> bool:
     return not (p.epoch < self.course.epochs and patient)
 
 # %% ../../nbs/runs/13_loop.ipynb #7459a255
+def run_bar(t: Training, # whose steps are counted
+           ) -> tqdm: # a line of text, also in a notebook, that is gone when it is closed
+    "One bar for a whole run."
+    steps = [t.course.steps_in(e) for e in range(t.course.epochs)]
+    return tqdm(total=sum(steps), initial=sum(steps[:t.progress.epoch]) + t.progress.step, unit='step', leave=False,
+                desc=f'{t.cfg.downsample} seed {t.cfg.seed}',
+                mininterval=1) # each redraw is a message that papermill has to read, # initial weights
+
+# %% ../../nbs/runs/13_loop.ipynb #85a429cd
 def fit(model: nn.Module, # initial weights
         splits: Splits, # .test is not touched
         cfg: TrainConfig, # checked
@@ -307,14 +314,16 @@ def fit(model: nn.Module, # initial weights
     t = Training(model, cfg, splits.train, device)
     resume(t, folder, key)
     live = LivePlot(t.history, cfg) if cfg.live else None
-    bar = tqdm(total=t.course.epochs, initial=t.progress.epoch, desc=f'{cfg.downsample} seed {cfg.seed}', unit='epoch')
-    with bar, Checkpoints(folder/'checkpoints') as checkpoints:
+    with run_bar(t) as bar, Checkpoints(folder/'checkpoints') as checkpoints:
+        def watch(epochs, loss):
+            bar.update()
+            if live:
+                live(epochs, loss)
         while not t.is_over:
-            row = fit_epoch(t, splits.val, checkpoints, folder, key, log, stop, live)
+            row = fit_epoch(t, splits.val, checkpoints, folder, key, log, stop, watch)
             if row is None:
                 break
-            bar.update()
-            bar.set_postfix(loss=f'{row["train_loss"]:.3f}', val_auroc=f'{row["val_auroc"]:.3f}')
+            bar.set_postfix(epoch=row['epoch'], loss=f'{row["train_loss"]:.3f}', val_auroc=f'{row["val_auroc"]:.3f}')
             if stop and stop():
                 break
     if live:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fastcore.basics import patch
 from filelock import FileLock
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..common.pages import clean_notebook, executed, notebook_page
 from ..core import home, sha256_file, shown

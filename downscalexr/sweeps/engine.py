@@ -16,7 +16,7 @@ import dask
 from dask._task_spec import Task
 from distributed import Client, KilledWorker, as_completed
 from filelock import FileLock, Timeout
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .clusters import SchedulerLost
 from .execution import execute, stop_jobs

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['planned_names', 'study_names', 'study_title', 'missing_text', 'old_benchmark', 'timed_before', 'ensure_benchmark',
-           'save_report', 'metric_name', 'variant_level', 'study_level', 'summary_text', 'write_part', 'judged_in',
-           'overview_table', 'write_overview', 'write_report']
+           'save_report', 'metric_name', 'variant_level', 'study_level', 'summary_text', 'benchmark_file', 'write_part',
+           'judged_in', 'overview_table', 'write_overview', 'write_report']
 
 # %% ../../nbs/reports/05_report.ipynb #eb65b3f5
 from pathlib import Path
@@ -134,8 +134,9 @@ def save_report(r: Results, # from `load_results`
     return table
 
 # %% ../../nbs/reports/05_report.ipynb #390581ba
+# part of the comparison → as a seed names its numbers
 _prefixes = {MAIN['test']: 'test_at_half_', 'test, threshold of validation': 'test_at_val_',
-             MAIN['val']: 'val_at_half_', 'train and validation': ''} # part of the comparison → as a seed names its numbers
+             MAIN['val']: 'val_at_half_', 'train and validation': ''}
 
 def metric_name(part: str, metric: str, # of the comparison
                ) -> str: # as the seeds name it in MLflow
@@ -193,6 +194,13 @@ def summary_text(r: Results, # what was reported
     where = '\n'.join(f'{k + ":":20}{v}' for k, v in places.items())
     return f'\n{caption(r)}\n{what}\n{missing_text(r.provenance["missing"])}\n{text}\n\n{where}'
 
+# %% ../../nbs/reports/05_report.ipynb #7c3787e6
+def benchmark_file(config: dict, # of a run
+                  ) -> str: # name below the runs, where a study has several settings
+    "One file of times for each network and size."
+    c = dict(width=1., control='') | config
+    return f'benchmark-{c["arch"]}-{c["image_size"]}px-{c["width"]:g}{c["control"]}.json'
+
 # %% ../../nbs/reports/05_report.ipynb #bd3aefdf
 def write_part(runs: Path, # folder of run folders
                out: Path, # folder to fill
@@ -205,9 +213,7 @@ def write_part(runs: Path, # folder of run folders
               ) -> Results:
     "Benchmark, gather, draw, print and file one part of a study."
     configs = [r['config'] for r in finished_runs(runs, names).values()]
-    first, file = dict(width=1., control='') | configs[0], 'benchmark.json'
-    if setting:
-        file = f'benchmark-{first["arch"]}-{first["image_size"]}px-{first["width"]:g}{first["control"]}.json'
+    file = benchmark_file(configs[0]) if setting else 'benchmark.json'
     ensure_benchmark(runs, configs, repeats, file)
     r = load_results(collect(runs, out, names, file, missing))
     print(summary_text(r, save_report(r, out), runs, out))
@@ -262,9 +268,8 @@ def write_report(runs: Path|None=None, # folder of run folders; default: runs in
     missing |= read_runs(runs, names)[1]
     study, whole = 'report' if names is None else study_title(runs), []
     for setting, part in parts(runs, names):
-        folder = out/folder_name(setting)
-        r = write_part(runs, folder, setting, part, missing, repeats, experiment, study)
-        whole.append((setting, r, folder))
+        folder, rest = out/folder_name(setting), (missing, repeats, experiment, study)
+        whole.append((setting, write_part(runs, folder, setting, part, *rest), folder))
     if len(whole) > 1:
         print(write_overview(whole, out))
     if missing:

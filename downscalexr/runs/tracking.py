@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['DEFAULTS', 'PLACES', 'ANSWER_CAUSES', 'ACCESS_CAUSES', 'FILE_CAUSES', 'settle_environment', 'reach', 'first_touch',
            'turned', 'stray_places', 'settle_places', 'connect', 'check_place', 'Deleted', 'experiment_id', 'cause_in',
-           'schema_cause', 'plain', 'reason', 'warn_lost', 'in_time']
+           'schema_cause', 'plain', 'reason', 'warn_lost', 'in_time', 'send_data']
 
 # %% ../../nbs/runs/07_tracking.ipynb #ec0a538d
 import contextlib
 import importlib
+import json
 import logging
 import os
 import re
@@ -293,3 +294,21 @@ def in_time(f, # gets a `Watch`
     if 'error' in got:
         raise got['error']
     return got['value']
+
+# %% ../../nbs/runs/07_tracking.ipynb #7c494986
+def send_data(client, # from `connect`
+              run_id: str, # of MLflow
+              tags: dict, # of the run: data_kind and data_fingerprint
+             ) -> bool: # False: the store keeps no data sets, as older servers do not
+    "Name the images, so that MLflow's table can be searched by data set."
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.exceptions import MlflowException
+    kind, digest = tags.get('data_kind', ''), tags.get('data_fingerprint', '')[:36] # as much as MLflow keeps
+    if not (kind and digest):
+        return False
+    images = Dataset(kind, digest, 'downscalexr', json.dumps(dict(kind=kind)))
+    try:
+        client.log_inputs(run_id, datasets=[DatasetInput(images, [InputTag('mlflow.data.context', 'training')])])
+    except (MlflowException, AttributeError): # AttributeError: a client that cannot
+        return False
+    return True

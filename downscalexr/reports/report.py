@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['planned_names', 'study_names', 'study_title', 'missing_text', 'old_benchmark', 'timed_before', 'ensure_benchmark',
-           'save_report', 'metric_name', 'variant_level', 'study_level', 'summary_text', 'benchmark_file', 'write_part',
-           'judged_in', 'overview_table', 'write_overview', 'write_report']
+           'save_report', 'metric_name', 'variant_level', 'study_level', 'summary_text', 'write_part', 'judged_in',
+           'overview_table', 'write_overview', 'reported_names', 'write_report']
 
 # %% ../../nbs/reports/05_report.ipynb #eb65b3f5
 from pathlib import Path
@@ -21,6 +21,7 @@ from ..images.sources import image_nature
 from .figures import along, caption, figures
 from downscalexr.reports.gathered import (
     Results,
+    benchmark_file,
     collect,
     finished_runs,
     folder_name,
@@ -194,13 +195,6 @@ def summary_text(r: Results, # what was reported
     where = '\n'.join(f'{k + ":":20}{v}' for k, v in places.items())
     return f'\n{caption(r)}\n{what}\n{missing_text(r.provenance["missing"])}\n{text}\n\n{where}'
 
-# %% ../../nbs/reports/05_report.ipynb #7c3787e6
-def benchmark_file(config: dict, # of a run
-                  ) -> str: # name below the runs, where a study has several settings
-    "One file of times for each network and size."
-    c = dict(width=1., control='') | config
-    return f'benchmark-{c["arch"]}-{c["image_size"]}px-{c["width"]:g}{c["control"]}.json'
-
 # %% ../../nbs/reports/05_report.ipynb #bd3aefdf
 def write_part(runs: Path, # folder of run folders
                out: Path, # folder to fill
@@ -253,6 +247,15 @@ def write_overview(whole: list[tuple[dict, Results, Path]], # setting, results a
     return (f'\n{name}, mean [95 % interval] over {over}\n\n{text}\n\n'
             f'figure: {out/"overview.png"}')
 
+# %% ../../nbs/reports/05_report.ipynb #d0dc15e7
+def reported_names(runs: Path, # folder of run folders
+                   everything: bool=False, # True: all finished runs
+                  ) -> tuple[list[str]|None, dict[str, str]]: # as `study_names`, with those lost or damaged since
+    "The runs to report, and why others are missing."
+    names, missing = study_names(runs, everything)
+    gone = {n: 'its folder is not there' for n in names or [] if not (runs/n).is_dir()}
+    return names, missing | gone | read_runs(runs, names)[1]
+
 # %% ../../nbs/reports/05_report.ipynb #08338bed
 def write_report(runs: Path|None=None, # folder of run folders; default: runs in the home folder
                  out: Path|None=None, # folder of the report; default: report/ below `runs`
@@ -263,9 +266,7 @@ def write_report(runs: Path|None=None, # folder of run folders; default: runs in
     "Benchmark, compare and draw the runs of the latest study."
     runs = Path(runs or home()/'runs')
     out = Path(out or runs/'report')
-    names, missing = study_names(runs, everything)
-    missing |= {n: 'its folder is not there' for n in names or [] if not (runs/n).is_dir()}
-    missing |= read_runs(runs, names)[1]
+    names, missing = reported_names(runs, everything)
     study, whole = 'report' if names is None else study_title(runs), []
     for setting, part in parts(runs, names):
         folder, rest = out/folder_name(setting), (missing, repeats, experiment, study)

@@ -17,7 +17,7 @@ from ..common.console import redact
 from ..common.files import set_aside, write_table
 from ..core import Damaged, atomic_write, cpu_name, home, read_json
 from ..downsample import load_plugins
-from ..images.sources import image_nature
+from ..images.sources import image_nature, synthetic_warning
 from .figures import along, caption, figures
 from downscalexr.reports.gathered import (
     Results,
@@ -185,9 +185,7 @@ def summary_text(r: Results, # what was reported
                 ) -> str: # for the terminal
     "Table and places, as the command prints them."
     data = r.provenance['data']
-    what = f'{image_nature(data["kind"], data["name"])}.'.capitalize()
-    if data['kind'] == 'phantom':
-        what = 'SYNTHETIC IMAGES (phantom): these numbers say nothing about patients.'
+    what = synthetic_warning(data['kind']) or f'{image_nature(data["kind"], data["name"])}.'.capitalize()
     places = {'figures and tables': out, 'checkpoints': runs/'<run>'/'best.pt',
               'executed notebooks': runs/'<run>'/'notebook.ipynb', 'MLflow store': store_name()}
     with pd.option_context('display.width', 200, 'display.max_colwidth', 40):

@@ -162,7 +162,9 @@ def variant_level(r: Results, # from `load_results`
         name = metric_name(t.part, t.metric)
         metrics |= {name: t.mean, f'{name}_low': t.low, f'{name}_high': t.high}
     config = {k: mine[k].iloc[0] for k in ('downsample', 'arch', 'image_size')} | dict(n=len(mine))
-    return Level(variant, 'variant', config, metrics, sorted(out.glob(f'{variant}_*.png')), [runs/n for n in mine.run])
+    data = {k: mine[k].iloc[0] for k in ('data_kind', 'data_fingerprint')}
+    return Level(variant, 'variant', config, metrics, sorted(out.glob(f'{variant}_*.png')), [runs/n for n in mine.run],
+                 data)
 
 # %% ../../nbs/reports/05_report.ipynb #05ceb1c5
 def study_level(r: Results, # from `load_results`
@@ -174,8 +176,8 @@ def study_level(r: Results, # from `load_results`
     variants = [variant_level(r, v, out, runs) for v in r.variants]
     params = dict(fingerprint=r.provenance['data']['fingerprint'], n_runs=len(r.runs), variants=', '.join(r.variants))
     mine = {f for v in variants for f in v.files}
-    return Level(name, 'study', params, files=sorted(f for f in out.iterdir() if f.is_file() and f not in mine),
-                 below=variants)
+    files = sorted(f for f in out.iterdir() if f.is_file() and f not in mine)
+    return Level(name, 'study', params, files=files, below=variants, data=variants[0].data)
 
 # %% ../../nbs/reports/05_report.ipynb #541c62fc
 def summary_text(r: Results, # what was reported

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .described import noted
 from .stores import store_name
-from .tracking import connect, experiment_id, in_time, warn_lost
+from .tracking import connect, experiment_id, in_time, send_data, warn_lost
 
 # %% ../../nbs/runs/15_arranged.ipynb #106adc71
 @dataclass
@@ -25,6 +25,7 @@ class Level:
     metrics: dict = field(default_factory=dict) # name → number, or None
     files: list = field(default_factory=list) # paths
     below: list = field(default_factory=list) # levels, or folders of runs
+    data: dict = field(default_factory=dict) # data_kind and data_fingerprint
 
 # %% ../../nbs/runs/15_arranged.ipynb #0bf83d8a
 def finite_only(metrics: dict, # name → number, or None
@@ -46,6 +47,7 @@ def send_level(client, # from `connect`
     client.log_batch(run_id, metrics=rows, params=[Param(k, str(v)) for k, v in level.params.items()])
     for path in level.files:
         client.log_artifact(run_id, str(path))
+    send_data(client, run_id, level.data)
     client.set_terminated(run_id)
     return run_id
 

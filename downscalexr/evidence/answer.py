@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FIGURE', 'CARD', 'CARD_SIZE', 'FIGURE_ALT', 'answer_operators', 'answer_table', 'draw_point', 'plot_answer',
            'drawn_digest', 'card_figure', 'write_answer_images', 'stale_images', 'claim_verdicts', 'claim_lines',
-           'answer_opening', 'answer_parts', 'stale_openings']
+           'answer_opening', 'answer_details', 'answer_parts', 'stale_openings']
 
 # %% ../../nbs/evidence/38_answer.ipynb #48239764
 import hashlib
@@ -46,8 +46,8 @@ def answer_table(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and lev
                 ) -> str: # Markdown
     "AUC, the gain of the operator to take, shift consistency and time."
     names, auc = answer_operators(pairs, table), pairs[pairs.metric == 'auroc']
-    lines = [f'| operator | test AUC | {looks[names[0]].label} less this | calls kept under shifts | ms an image |',
-             '|:--|:--|:--|:--|:--|']
+    head = ['operator', 'test AUC', f'gain of {looks[names[0]].label} in AUC', 'calls kept under shifts', 'ms an image']
+    lines = [f'| {" | ".join(head)} |', '|' + ':--|'*len(head)]
     for o in names:
         less = '' if o == names[0] else pair_text(auc, names[0], o)
         cells = [looks[o].label, measure_text(table, o, 'auroc'), less, measure_text(table, o, 'consistency'),
@@ -70,7 +70,7 @@ def draw_point(ax, # axes of a figure
 # %% ../../nbs/evidence/38_answer.ipynb #00578aeb
 def plot_answer(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and level
                 table: pd.DataFrame, # of `measured_operators`
-                size: tuple=(5.6, 4.2), # inches
+                size: tuple=(4.5, 3.7), # inches; half a page wide, so that its text keeps its size
                ) -> Figure: # one point per operator
     "AUC less that of max pooling against time; the operators of the table have names, the others are grey."
     names = answer_operators(pairs, table)
@@ -83,8 +83,8 @@ def plot_answer(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and leve
         look, first = looks[o], o == names[0]
         draw_point(ax, table.loc[o], look.color, fmt=look.marker, ms=10 if first else 7, label=look.label, zorder=3)
     ax.plot([], [], 'o', color='0.72', ms=3.5, label=f'{len(table) - len(names)} others')
-    ax.set(xlabel='milliseconds an image, one thread (bars: quartiles)',
-           ylabel='test AUC less max pooling (bars: 95 %)')
+    ax.set(xlabel='ms an image, one thread (bars: quartiles)',
+           ylabel='AUC less max pooling (bars: 95 %)')
     ax.spines[['top', 'right']].set_visible(False)
     fig.legend(fontsize=9, loc='outside lower center', ncols=2, frameon=False)
     return fig
@@ -162,17 +162,22 @@ def answer_opening(results: str='results', # the folder of results as seen from 
     everything, table = filed_pairs(), measured_operators()
     pairs, patients = everything[everything.study == 'operators_mac'], filed_analysis('operators_mac')[0]['patients']
     said = (f'Means of {pairs.n.iloc[0]} runs; brackets: 95 % over runs and {patients} patients, quartiles of times; '
-            'differences are taken run by run.')
-    parts = ['<div class="answer">', '<div class="answer-words">', answer_line(everything, table),
-             answer_table(pairs, table), said, '</div>', '<div class="answer-figure">',
-             f'![{FIGURE_ALT}]({results}/evidence/{FIGURE})', '</div>', '</div>']
+            'differences are over the same patients.')
+    parts = ['<div class="answer">', '<div class="answer-words">', answer_line(everything, table), said, '</div>',
+             '<div class="answer-figure">', f'![{FIGURE_ALT}]({results}/evidence/{FIGURE})', '</div>', '</div>',
+             '<div class="answer-table">', answer_table(pairs, table), '</div>']
     return '\n\n'.join(parts)
 
 # %% ../../nbs/evidence/38_answer.ipynb #cc388d28
+def answer_details(root: Path|None=None, # the checkout of the missing runs; default: this one
+                  ) -> str: # Markdown list
+    "The box of the guide without its first line, which stands above the table."
+    return answer_box(root).split('\n\n', 1)[1]
+
 def answer_parts(root: Path|None=None, # the checkout; default: this one
                 ) -> dict: # name → Markdown
     "Everything that a page of the answer has to show."
-    return dict(opening=answer_opening(), box=answer_box(root), claims=claim_lines(claim_table()))
+    return dict(opening=answer_opening(), details=answer_details(root), claims=claim_lines(claim_table()))
 
 def stale_openings(root: Path|None=None, # the checkout; default: this one
                   ) -> list: # e.g. 'index.ipynb: claims'

@@ -316,6 +316,7 @@ def stored_texts(notebook: dict, # as JSON
 def stale_answers(root: Path|None=None, # the checkout; default: this one
                  ) -> list: # names of pages
     "Pages that do not show the answer that the committed files give now."
-    root, box = root or checkout(), answer_box(root)
-    stale = [p for p in ANSWER_PAGES if box not in stored_texts(read_json(root/'nbs'/p))]
-    return stale + ['README.md']*(box not in (root/'README.md').read_text(encoding='utf-8'))
+    root, parts = root or checkout(), answer_box(root).split('\n\n')
+    shown = {p: '\n'.join(stored_texts(read_json(root/'nbs'/p))) for p in ANSWER_PAGES}
+    shown['README.md'] = (root/'README.md').read_text(encoding='utf-8')
+    return [p for p, text in shown.items() if not all(part in text for part in parts)]

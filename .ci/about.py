@@ -1,12 +1,12 @@
-"""Pages about the project, from the files at the top of the checkout, and llms.txt, written before the site is rendered.
+"""Pages about the project, from the files at the top of the checkout, and llms.txt; written before the site is made.
 
 They are not committed: CHANGELOG.md, CONTRIBUTING.md and the like are the one place to edit.
 """
+import json
 import re
 from configparser import ConfigParser
 from pathlib import Path
 
-import nbformat
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,7 +153,7 @@ def pages() -> dict[str, str]:
 
 def opening(notebook: Path) -> tuple[str, str]:
     "Title and the line below it, from a notebook's first cell."
-    first = nbformat.read(notebook, as_version=4).cells[0].source
+    first = ''.join(json.loads(notebook.read_text(encoding='utf-8'))['cells'][0]['source'])
     title, _, line = first.partition('\n')
     return title.lstrip('# ').strip(), line.strip().lstrip('>').strip()
 

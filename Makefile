@@ -67,6 +67,7 @@ outputs: setup ## run notebooks and store their outputs: make outputs NOTEBOOKS=
 docs: setup ## render the site to _docs (needs Quarto)
 	@command -v quarto >/dev/null || { echo 'make docs: quarto is not installed; see quarto.org.'; exit 1; }
 	@$(BIN)/python .ci/readme.py # newer than index.ipynb, so nbdev_docs keeps it
+	@$(BIN)/python .ci/about.py # pages from CHANGELOG.md and the like, and llms.txt
 	@PATH="$$PWD/$(BIN):$$PATH" nbdev_docs
 
 clean: ## remove .venv and build leftovers; runs and data stay

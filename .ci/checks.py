@@ -226,7 +226,6 @@ def docs():
     "docs: YAML, navigation, links, README, and the step before Quarto"
     quarto, link, sidebar = ROOT/'_quarto.yml', ROOT/'nbs'/'_quarto.yml', ROOT/'nbs'/'sidebar.yml'
     workflows = sorted((ROOT/'.github'/'workflows').glob('*.yml'))
-    need([p.name for p in workflows] == ['docs.yml', 'test.yml'], '.github/workflows must hold docs.yml and test.yml')
     for path in (quarto, sidebar, *workflows):
         need(isinstance(yaml.safe_load(path.read_text(encoding='utf-8')), dict), f'{path.name} is not a YAML mapping')
     linked = link.is_symlink() and os.readlink(link) == '../_quarto.yml'
@@ -563,6 +562,10 @@ def wheel():
             f'assert downscalexr.__version__ == {ini["DEFAULT"]["version"]!r}\n'
             f'for m in {all_modules()!r}: importlib.import_module("downscalexr." + m)')
     sh(sys.executable, '-c', code, cwd=SCRATCH, PYTHONPATH=str(SCRATCH/'site'))
+    need((SCRATCH/'site'/'downscalexr'/'py.typed').is_file(), 'the wheel lacks py.typed: its types would not be used')
+    described = next((SCRATCH/'site').glob('downscalexr-*.dist-info'))/'METADATA'
+    relative = re.findall(r'\]\((?!https?:|#|mailto:)[^)\s]+', described.read_text(encoding='utf-8'))
+    need(not relative, f'links of README that lead nowhere on the page of the package: {relative[:5]}')
     base = sorted(Requirement(r).name for r in ini['DEFAULT']['requirements'].split())
     need(base == ['fastcore', 'numpy', 'typer'], f'the base install asks for {", ".join(base)}')
     extra = {name: [Requirement(r).name for r in ini['DEFAULT'][f'{name}_requirements'].split()]
@@ -658,6 +661,18 @@ def tree():
     "tree: the checks left no file in the checkout"
     left = sorted(str(p.relative_to(ROOT)) for p in written() - FILES)
     need(not left, 'new: ' + ', '.join(left[:20]))
+
+
+@beside
+def references():
+    "references: one bibliography, each entry whole and cited, each operator's source on its page"
+    sh(sys.executable, ROOT/'.ci'/'project.py', 'references')
+
+
+@beside
+def project():
+    "project: workflows, issue forms, citation, changelog, pages about the project, llms.txt, Binder and Colab"
+    sh(sys.executable, ROOT/'.ci'/'project.py', 'workflows', 'forms', 'citation', 'about', 'online')
 
 
 def outcome(f) -> tuple[bool, str]:

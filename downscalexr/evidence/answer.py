@@ -70,7 +70,7 @@ def draw_point(ax, # axes of a figure
 # %% ../../nbs/evidence/38_answer.ipynb #00578aeb
 def plot_answer(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and level
                 table: pd.DataFrame, # of `measured_operators`
-                size: tuple=(4.5, 3.7), # inches; half a page wide, so that its text keeps its size
+                size: tuple=(4.5, 3.7), # inches; half a page wide
                ) -> Figure: # one point per operator
     "AUC less that of max pooling against time; the operators of the table have names, the others are grey."
     names = answer_operators(pairs, table)
@@ -83,8 +83,7 @@ def plot_answer(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and leve
         look, first = looks[o], o == names[0]
         draw_point(ax, table.loc[o], look.color, fmt=look.marker, ms=10 if first else 7, label=look.label, zorder=3)
     ax.plot([], [], 'o', color='0.72', ms=3.5, label=f'{len(table) - len(names)} others')
-    ax.set(xlabel='ms an image, one thread (bars: quartiles)',
-           ylabel='AUC less max pooling (bars: 95 %)')
+    ax.set(xlabel='ms an image, one thread (bars: quartiles)', ylabel='AUC less max pooling (bars: 95 %)')
     ax.spines[['top', 'right']].set_visible(False)
     fig.legend(fontsize=9, loc='outside lower center', ncols=2, frameon=False)
     return fig

@@ -210,7 +210,7 @@ def plot_shift_levels(levels: pd.DataFrame, # of `filed_shifts`
         for i, (name, r) in enumerate(table.loc[order].iterrows()):
             ends, look = [[r['mean'] - r.low], [r.high - r['mean']]], looks[name]
             ax.errorbar(r['mean'], i, xerr=ends, fmt=look.marker, color=look.color, ms=5, lw=1.2)
-        ax.set_title(textwrap.fill(MEASURES[measure], 20), fontsize=9)
+        ax.set_title(textwrap.fill(MEASURES[measure], 20, break_on_hyphens=False), fontsize=9)
         ax.tick_params(labelsize=8)
         ax.locator_params(axis='x', nbins=3)
         ax.grid(axis='x', color='0.9')

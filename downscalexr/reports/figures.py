@@ -114,7 +114,7 @@ def accuracy_vs(r: Results, # with a benchmark, but for 'model size'
         across = ends(t.latency_ms_low, t[column], t.latency_ms_high) if cost == 'latency' else None
         ax.errorbar(t[column], a['mean'], ends(a.low, a['mean'], a.high), across, capsize=3, alpha=.9, **style(v))
     ax.set(xlabel=text, ylabel='accuracy')
-    ax.legend(frameon=False, fontsize=8)
+    fig.legend(*ax.get_legend_handles_labels(), loc='outside lower center', ncols=3, fontsize=8, frameon=False)
     if not size:
         ax.set_xlim(left=0)
     return fig
@@ -135,7 +135,7 @@ def cpu_efficiency(r: Results, # with a benchmark
     for ax, column, scale in ((axes[2], 'macs', 1e6), (axes[3], 'size_mib', 1)):
         ax.bar(range(len(first)), first[column]/scale, color=[looks[v].color for v in r.variants], width=.6)
         name_variants(ax, r.variants)
-    units = 'ms per batch of 32', 'images per second', 'million multiply-adds per image', 'size / MiB'
+    units = 'ms per batch of 32', 'images per second', 'M multiply-adds per image', 'size / MiB'
     for ax, text in zip(axes, units):
         ax.set_ylim(bottom=0)
         ax.set_ylabel(text)
@@ -168,6 +168,7 @@ def validation_summary(r: Results, # any results
                       ) -> Figure:
     "Six validation metrics of each variant: mean over seeds, Student's t interval, seeds as small dots."
     fig, axes = new_figure(r, 'Validation, threshold 0.5', (2, 3), (7.5, 5), sharey=True)
+    lowest = 1.
     for ax, (column, name) in zip(axes.flat, VALIDATION.items()):
         groups = [g[column] for _, g in r.runs.groupby('downsample', sort=False)]
         mean, low, high = np.transpose([seed_interval(g) for g in groups])
@@ -175,8 +176,8 @@ def validation_summary(r: Results, # any results
         for i, (v, g) in enumerate(zip(r.variants, groups)):
             ax.plot([i + .2]*len(g), g, '.', color=looks[v].color, ms=4, alpha=.6)
         ax.set_title(name, fontsize=9)
-    lowest = r.runs[list(VALIDATION)].min().min()
-    axes[0, 0].set_ylim(max(0, lowest - .02), 1.01)
+        lowest = min([lowest, *low[np.isfinite(low)], *(g.min() for g in groups)])
+    axes[0, 0].set_ylim(max(0, lowest - .01), 1.01)
     return fig
 
 # %% ../../nbs/reports/03_figures.ipynb #30e28226
@@ -231,13 +232,13 @@ def side_by_side(r: Results, # any results
     (y, logits, _), look = test_logits(r, variant), looks[variant]
     fig, (matrix, roc, pr) = new_figure(r, f'{look.label.capitalize()} on the test folder', 3, (7.5, 3.1))
     draw_confusion(matrix, y, logits, look.color)
-    matrix.set_title(f'threshold 0.5, mean of {len(logits)} seed{"s"*(len(logits) > 1)}', fontsize=9)
+    matrix.set_title(f'threshold 0.5,\nmean of {len(logits)} seed{"s"*(len(logits) > 1)}', fontsize=9)
     area, precision = (np.mean([f(y, z) for z in logits]) for f in (auroc, average_precision))
     draw_curves(roc, [roc_curve(y, z)[:2] for z in logits], look, f'mean AUC {area:.3f}', 'ROC',
                 xlabel='1 − specificity', ylabel='sensitivity')
     roc.plot([0, 1], [0, 1], ':', color='0.6', lw=1)
-    draw_curves(pr, [recall_curve(y, z) for z in logits], look, f'mean {precision:.3f}',
-                f'average precision, prevalence {y.mean():.2f}', xlabel='recall', ylabel='precision')
+    draw_curves(pr, [recall_curve(y, z) for z in logits], look, f'mean average\nprecision {precision:.3f}',
+                f'precision and recall,\nprevalence {y.mean():.2f}', xlabel='recall', ylabel='precision')
     pr.axhline(y.mean(), ls=':', color='0.6', lw=1)
     return fig
 
@@ -273,7 +274,7 @@ def training_curves(r: Results, # any results
             ax.plot(h.epoch, h[column], color=looks[v].color, lw=1.2, alpha=.8, label=label)
         ax.set(xlabel='epoch', ylabel=text)
     axes[1].set_ylim(0, r.history.val_loss.quantile(.98)*1.1)
-    axes[0].legend(frameon=False, fontsize=8)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=3, fontsize=8, frameon=False)
     return fig
 
 # %% ../../nbs/reports/03_figures.ipynb #4abae933

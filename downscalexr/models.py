@@ -78,8 +78,10 @@ def draw_boxes(ax, # axes of a figure
         own = layer_color(layer, shape, color)
         ax.bar(x + width/2, height, width, bottom=-height/2, color=own, edgecolor='white', lw=.5)
         label = box_label(shape)
-        if label != before: # only the first of equal boxes is named
-            ax.text(x + width/2, -height/2 - .25, label, ha='center', va='top', fontsize=8)
+        if label != before: # only the first of equal boxes is named, and a size only where it changes
+            channels, *size = label.splitlines()
+            shown = channels if size == before.splitlines()[1:] else label
+            ax.text(x + width/2, -height/2 - .25, shown, ha='center', va='top', fontsize=8)
         x, before = x + width + gap, label
     return x
 

@@ -217,6 +217,7 @@ def draw_front(ax, # axes of a figure
     y, front = t[name], pareto_front(t[cost], t[metric])
     ends = [y - t[f'{name}_low'], t[f'{name}_high'] - y]
     ax.errorbar(x, y, ends, [x - left, right - x], ls='', color='0.8', lw=.7, zorder=0)
+    ax.margins(x=.08) # room for the numbers
     for o in t.index:
         inside = 'white' if status[o] == 'behind' else looks[o].color
         ax.plot(x[o], y[o], looks[o].marker, mfc=inside, mec=looks[o].color, ms=6, mew=1.2)

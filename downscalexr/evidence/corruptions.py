@@ -141,16 +141,21 @@ def corrupt_at(images: np.ndarray, # uint8 (N, 1, H, W)
 def plot_corruptions(image: np.ndarray, # uint8 (1, H, W)
                      severities: tuple=LEVELS, # rows
                     ) -> Figure:
-    "One image under every corruption, a row per severity."
-    fig = Figure(figsize=(7.5, .62*len(severities) + .9), layout='constrained')
-    axes = fig.subplots(len(severities), len(STRENGTHS), squeeze=False)
-    for severity, row in zip(severities, axes):
-        for ax, name in zip(row, STRENGTHS):
-            ax.imshow(corrupt_at(image[None], name, severity)[0, 0], cmap='gray', vmin=0, vmax=255)
-            ax.set(xticks=[], yticks=[])
-        row[0].set_ylabel(severity, fontsize=9)
-    for ax, name in zip(axes[0], STRENGTHS):
-        ax.set_title(name.replace('_', '\n'), fontsize=8, rotation=60, ha='left')
+    "One image under every corruption, a row per severity, in two blocks."
+    names = list(STRENGTHS)
+    wide = -(-len(names)//2)
+    fig = Figure(figsize=(7.5, 2*(.98*len(severities) + .45)), layout='constrained')
+    for part, own in zip((names[:wide], names[wide:]), fig.subfigures(2, 1)):
+        axes = own.subplots(len(severities), wide, squeeze=False)
+        for severity, row in zip(severities, axes):
+            for ax, name in zip(row, part):
+                ax.imshow(corrupt_at(image[None], name, severity)[0, 0], cmap='gray', vmin=0, vmax=255)
+                ax.set(xticks=[], yticks=[])
+            row[0].set_ylabel(severity, fontsize=9)
+        for ax, name in zip(axes[0], part):
+            ax.set_title(name.replace('_', '\n'), fontsize=9)
+        for ax in axes[:, len(part):].flat:
+            ax.set_visible(False)
     return fig
 
 # %% ../../nbs/evidence/18_corruptions.ipynb #bfb5ae02

@@ -14,7 +14,7 @@ NEEDED_MB := 4000
 STUDY_FLAGS = $(if $(DOWNSAMPLE),--downsample $(DOWNSAMPLE)) $(if $(ARCH),--arch $(ARCH)) $(if $(IMAGE_SIZE),--image-size $(IMAGE_SIZE)) \
   $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SOURCE),--source $(SOURCE)) $(if $(JOBS),--jobs $(JOBS))
 
-.PHONY: help setup train test evidence doctor hooks oracles readme outputs docs clean
+.PHONY: help setup train test lab evidence doctor hooks oracles readme outputs docs clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -38,6 +38,12 @@ train: setup ## train every variant, benchmark, compare
 
 test: setup ## all checks, as CI runs them
 	@$(BIN)/python .ci/checks.py
+
+lab: export IPYTHONDIR := $(abspath $(VENV)/ipython)
+lab: setup ## JupyterLab on this machine alone; cells that take long are skipped
+	@mkdir -p $(VENV)/ipython/profile_default/startup
+	@cp .ci/skip_slow.py $(VENV)/ipython/profile_default/startup/
+	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 nbs
 
 evidence: setup ## count the committed runs; compute every table of the evidence again and compare
 	@$(BIN)/downscalexr evidence status

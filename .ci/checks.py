@@ -357,6 +357,24 @@ def evidence():
 
 
 @beside
+def lab():
+    "lab: kernels of `make lab` skip cells that are marked slow, unless told otherwise"
+    startup = SCRATCH/'ipython'/'profile_default'/'startup'
+    startup.mkdir(parents=True)
+    shutil.copy2(ROOT/'.ci'/'skip_slow.py', startup)
+    cells = ['#| slow\nprint("ran")', '#| hide\n#| gpu\nprint("ran")', 'x = "#| slow"\nprint("ran", x)']
+    nb = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    nbformat.write(nb, SCRATCH/'marked.ipynb')
+    words = (BIN/'papermill', SCRATCH/'marked.ipynb', '-', '-k', 'python3', '--no-progress-bar')
+    for slow, wanted in ((0, ['Skipped', 'Skipped', 'ran']), (1, ['ran', 'ran', 'ran'])):
+        said = sh(*words, IPYTHONDIR=str(SCRATCH/'ipython'), DOWNSCALEXR_SLOW=str(slow))
+        read = json.loads(said[said.index('{\n'):said.rindex('}') + 1])
+        texts = [''.join(c['outputs'][0]['text']) for c in read['cells'] if c['cell_type'] == 'code']
+        got = [text.split()[0].strip(',') for text in texts]
+        need(got == wanted, f'with DOWNSCALEXR_SLOW={slow}: {got}')
+
+
+@beside
 def papermill_short():
     "papermill: the short form without an output path, output captured"
     source = (ROOT/'nbs'/'03_train.ipynb').read_bytes()

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PHANTOM_PATIENTS', 'SOURCE_WORDS', 'KAGGLE', 'split_classes', 'phantom_source', 'word_source', 'existing_path',
-           'tree_source', 'download_kaggle', 'default_source', 'path_source', 'find_source', 'image_nature']
+           'tree_source', 'download_kaggle', 'default_source', 'path_source', 'find_source', 'image_nature',
+           'synthetic_warning']
 
 # %% ../../nbs/images/14_sources.ipynb #0007d865
 import os
@@ -174,3 +175,11 @@ def image_nature(kind: str, # of a source; 'made up' where an example has none
     if kind in ('phantom', 'made up'):
         return 'phantom, not clinical' if kind == 'phantom' else 'made-up numbers, no images'
     return f'{name}, not the published file' if name.startswith('UNOFFICIAL') else 'real radiographs'
+
+# %% ../../nbs/images/14_sources.ipynb #1ecdcd56
+def synthetic_warning(kind: str, # of a source
+                     ) -> str: # '' for real radiographs
+    "What must stand above every number that phantoms gave."
+    if kind != 'phantom':
+        return ''
+    return 'SYNTHETIC IMAGES (phantom): these numbers say nothing about patients.'

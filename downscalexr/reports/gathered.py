@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['MACHINE', 'ORIGIN', 'USED', 'DECIDING', 'SETTINGS', 'GATHERED', 'used_means', 'numerics_of', 'run_row', 'score_fault',
-           'run_place', 'read_runs', 'finished_runs', 'differing', 'check_alike', 'parts', 'folder_name', 'seeds_text',
-           'provenance', 'gathered_tables', 'collect', 'Results', 'read_checked', 'load_results']
+           'run_place', 'read_runs', 'finished_runs', 'differing', 'check_alike', 'parts', 'folder_name',
+           'benchmark_file', 'seeds_text', 'provenance', 'gathered_tables', 'collect', 'Results', 'read_checked',
+           'load_results']
 
 # %% ../../nbs/reports/01_gathered.ipynb #f0c688f9
 import gzip
@@ -167,6 +168,13 @@ def folder_name(setting: dict, # of a part
                ) -> str: # '' where there is one part
     "Where a part's results are kept, below those of the study."
     return '-'.join(f'{k}={v}' for k, v in setting.items()).replace('/', '_')
+
+# %% ../../nbs/reports/01_gathered.ipynb #7c3787e6
+def benchmark_file(config: dict, # of a run
+                  ) -> str: # name below the runs, where a study has several settings
+    "One file of times for each network and size."
+    c = dict(width=1., control='') | config
+    return f'benchmark-{c["arch"]}-{c["image_size"]}px-{c["width"]:g}{c["control"]}.json'
 
 # %% ../../nbs/reports/01_gathered.ipynb #c0d038e1
 def seeds_text(runs: pd.DataFrame, # one row per run, column downsample

@@ -37,6 +37,7 @@ from downscalexr.runs.tracking import (
     experiment_id,
     in_time,
     reason,
+    send_data,
     settle_environment,
     warn_lost,
 )
@@ -168,6 +169,8 @@ def send(client, # from `connect`
         ):
     "Bring what is missing."
     from mlflow.entities import Metric, Param, RunTag
+    if m.params:
+        send_data(client, run_id, d.tags)
     if m.params or m.tags:
         params, tags = [Param(*i) for i in m.params.items()], [RunTag(*i) for i in m.tags.items()]
         client.log_batch(run_id, params=params, tags=tags)

@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['DEFAULTS', 'PLACES', 'ANSWER_CAUSES', 'ACCESS_CAUSES', 'FILE_CAUSES', 'settle_environment', 'reach', 'first_touch',
            'turned', 'stray_places', 'settle_places', 'connect', 'check_place', 'Deleted', 'experiment_id', 'cause_in',
-           'schema_cause', 'plain', 'reason', 'warn_lost', 'in_time', 'send_report', 'log_report']
+           'schema_cause', 'plain', 'reason', 'warn_lost', 'in_time', 'send_data']
 
 # %% ../../nbs/runs/07_tracking.ipynb #ec0a538d
 import contextlib
 import importlib
+import json
 import logging
 import os
 import re
@@ -294,32 +295,20 @@ def in_time(f, # gets a `Watch`
         raise got['error']
     return got['value']
 
-# %% ../../nbs/runs/07_tracking.ipynb #68290883
-def send_report(client, # from `connect`
-                folder: Path, # holds tables and figures
-                experiment: str, # name of the experiment
-                params: dict, # e.g. the data's fingerprint
-                metrics: dict, # headline numbers
-               ) -> str: # the MLflow run's id
-    "Create the run and fill it."
-    from mlflow.entities import Metric, Param
-    run_id = client.create_run(experiment_id(client, experiment), run_name='report').info.run_id
-    finite = {k: float(v) for k, v in metrics.items() if v is not None and abs(v) < float('inf')} # or 1.8e308 is stored
-    rows = [Metric(k, v, time.time_ns()//10**6, 0) for k, v in finite.items()]
-    client.log_batch(run_id, metrics=rows, params=[Param(k, str(v)) for k, v in params.items()])
-    for path in sorted(p for p in Path(folder).iterdir() if p.is_file()):
-        client.log_artifact(run_id, str(path))
-    client.set_terminated(run_id)
-    return run_id
-
-# %% ../../nbs/runs/07_tracking.ipynb #8a7c0e00
-def log_report(folder: Path, # holds tables and figures
-               experiment: str, # name of the experiment
-               params: dict, # e.g. the data's fingerprint
-               metrics: dict, # name → number; undefined ones are left out
-              ) -> str|None: # the MLflow run's id, or None where the store failed
-    "Log every file of a folder as one MLflow run named 'report'."
+# %% ../../nbs/runs/07_tracking.ipynb #7c494986
+def send_data(client, # from `connect`
+              run_id: str, # of MLflow
+              tags: dict, # of the run: data_kind and data_fingerprint
+             ) -> bool: # False: the store keeps no data sets, as older servers do not
+    "Name the images, so that MLflow's table can be searched by data set."
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.exceptions import MlflowException
+    kind, digest = tags.get('data_kind', ''), tags.get('data_fingerprint', '')[:36] # as much as MLflow keeps
+    if not (kind and digest):
+        return False
+    images = Dataset(kind, digest, 'downscalexr', json.dumps(dict(kind=kind)))
     try:
-        return in_time(lambda watch: send_report(connect(watch=watch), folder, experiment, params, metrics))
-    except Exception as e:
-        warn_lost(e, 'The report is complete in its folder; make it again to have it in MLflow.')
+        client.log_inputs(run_id, datasets=[DatasetInput(images, [InputTag('mlflow.data.context', 'training')])])
+    except (MlflowException, AttributeError): # AttributeError: a client that cannot
+        return False
+    return True

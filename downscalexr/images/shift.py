@@ -115,6 +115,7 @@ def plot_quality(table: pd.DataFrame, # mean, contrast, sharpness, label, split
             plot_histograms(ax, values, table.split, table.label == label)
         axes[label, 0].set_ylabel(name)
         axes[label, 0].legend(frameon=False, fontsize=8)
+        axes[label, 0].set_ylim(top=1.45*axes[label, 0].get_ylim()[1]) # room for the legend
     for ax, text in zip(axes[1], QUALITY.values()):
         ax.set_xlabel(text.replace(' (', '\n('), fontsize=9)
     return fig

@@ -164,14 +164,19 @@ def block_maps(model: nn.Module, # a network with blocks
     return maps
 
 # %% ../nbs/02_models.ipynb #f6d76778
-def draw_maps(row, # axes, one per operator
-              maps: list, # (C, h, w) of each operator
+def draw_maps(axes: np.ndarray, # (blocks, operators or more)
+              found: dict, # operator → (block → (C, h, w))
              ):
     "Draw the same channel of each operator: the one in which the first operator's map varies most."
-    channel = int(maps[0].std((1, 2)).argmax())
-    for ax, each in zip(row, maps):
-        ax.imshow(each[channel], cmap='gray')
-        ax.set(xticks=[], yticks=[])
+    first = next(iter(found.values()))
+    for k, (row, block) in enumerate(zip(axes, first)):
+        channel = int(first[block].std((1, 2)).argmax())
+        for ax, (name, maps) in zip(row, found.items()):
+            ax.imshow(maps[block][channel], cmap='gray')
+            ax.set_title('' if k else name, fontsize=8)
+        row[0].set_ylabel(block, fontsize=8)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[], visible=bool(ax.images))
 
 # %% ../nbs/02_models.ipynb #35fb3b32
 def plot_feature_maps(image: torch.Tensor, # float32 (1, 1, H, W), normalised
@@ -183,19 +188,11 @@ def plot_feature_maps(image: torch.Tensor, # float32 (1, 1, H, W), normalised
     from matplotlib.figure import Figure  # here: models need PyTorch and NumPy alone
     names = names or operators()
     found = {name: block_maps(build_model(name, arch, image.shape[-1], seed=seed), image) for name in names}
-    blocks = list(found[names[0]])
     parts = [names[i:i + 8] for i in range(0, len(names), 8)]
-    wide, high = len(parts[0]), len(blocks)
+    wide, high = len(parts[0]), len(found[names[0]])
     fig = Figure(figsize=(.88*wide + .4, (.82*high + .3)*len(parts)), layout='constrained')
     for part, own in zip(parts, fig.subfigures(len(parts), 1, squeeze=False).flat):
-        axes = own.subplots(high, wide, squeeze=False)
-        for row, block in zip(axes, blocks):
-            draw_maps(row, [found[name][block] for name in part])
-            row[0].set_ylabel(block, fontsize=8)
-        for ax, name in zip(axes[0], part):
-            ax.set_title(name, fontsize=8)
-        for ax in axes[:, len(part):].flat:
-            ax.set_visible(False)
+        draw_maps(own.subplots(high, wide, squeeze=False), {name: found[name] for name in part})
     return fig
 
 # %% ../nbs/02_models.ipynb #8b6bf2a2

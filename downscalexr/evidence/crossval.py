@@ -131,7 +131,7 @@ def fold_differences(scores: pd.DataFrame, # of `fold_scores`
 # %% ../../nbs/evidence/22_crossval.ipynb #e08c5ec2
 def plot_folds(scores: pd.DataFrame, # of `fold_scores`
               ) -> Figure: # a panel per task
-    "Each fold's AUC, and the mean over folds with the corrected interval, per operator."
+    "AUC of each fold, and means with the corrected interval."
     means, tasks = fold_means(scores), list(dict.fromkeys(scores.of))
     names = list(dict.fromkeys(means.sort_values('mean').downsample))
     fig = Figure(figsize=(3.75*len(tasks), 1.2 + .24*len(names)), layout='constrained')
@@ -143,8 +143,7 @@ def plot_folds(scores: pd.DataFrame, # of `fold_scores`
                 ax.errorbar(r.mean, i, xerr=[[r.mean - r.low], [r.high - r.mean]], fmt=looks[name].marker,
                             color=looks[name].color, ms=5, lw=1.2)
         ax.set_xlabel(f'AUC on held-out folds, {of}', fontsize=9)
-        ax.tick_params(labelsize=8)
-        ax.locator_params(axis='x', nbins=5)
+        ax.locator_params(nbins=5)
     fig.axes[0].set_yticks(range(len(names)), [looks[o].label for o in names], fontsize=8)
     return fig
 

@@ -210,14 +210,14 @@ def draw_front(ax, # axes of a figure
                metric: str, # a key of TITLES
                status: pd.Series, # of `front_status`
               ):
-    "Difference from max pooling against cost, with intervals; the front is joined."
+    "Difference from max pooling against cost; the front is joined."
     name, scale = f'{metric}_less', 1e-3 if cost == 'parameters' else 1.
     t = table.fillna({name + end: 0. for end in ('', '_low', '_high')})
     x, left, right = (scale*t.get(cost + end, t[cost]) for end in ('', '_low', '_high'))
     y, front = t[name], pareto_front(t[cost], t[metric])
     ends = [y - t[f'{name}_low'], t[f'{name}_high'] - y]
     ax.errorbar(x, y, ends, [x - left, right - x], ls='', color='0.8', lw=.7, zorder=0)
-    ax.margins(x=.08) # room for the numbers
+    ax.margins(x=.08)
     for o in t.index:
         inside = 'white' if status[o] == 'behind' else looks[o].color
         ax.plot(x[o], y[o], looks[o].marker, mfc=inside, mec=looks[o].color, ms=6, mew=1.2)

@@ -150,7 +150,7 @@ def file_inference(study: str, # name below the evidence
 # %% ../../nbs/evidence/14_inference.ipynb #fa3a8661
 def plot_p_better(rows: pd.DataFrame, # of `infer`
                  ) -> Figure: # a panel per metric
-    "Chance to be above a run of max pooling; filled where ½ is outside the interval."
+    "Chance to be above max pooling; filled where not ½."
     rows = rows[rows.family == 'with max pooling']
     order = rows[rows.metric == 'auroc'].sort_values('p_better').a.tolist()
     fig = Figure(figsize=(7.5, 5.4), layout='constrained')
@@ -163,10 +163,9 @@ def plot_p_better(rows: pd.DataFrame, # of `infer`
             ax.errorbar(r.p_better, i, xerr=ends, fmt=looks[name].marker, color=looks[name].color, ms=5, lw=1.2,
                         mfc=looks[name].color if told else 'white')
         ax.set_title(title, fontsize=9)
-        ax.tick_params(labelsize=8)
         ax.set_xticks([0, .5, 1])
     fig.axes[0].set_yticks(range(len(order)), [looks[o].label for o in order], fontsize=8)
-    fig.supxlabel('chance that a run is above a run of max pooling', fontsize=9)
+    fig.supxlabel('chance to be above a run of max pooling', fontsize=9)
     return fig
 
 # %% ../../nbs/evidence/14_inference.ipynb #c3b2fe7b

@@ -31,8 +31,8 @@ def judged_table(rows: pd.DataFrame, # of `judge_study`
 # %% ../../nbs/evidence/11_thresholds.ipynb #e3a774db
 def plot_judged(rows: pd.DataFrame, # of `judge_study`
                 columns: dict, # name in it → title of its panel
-               ) -> Figure: # a panel each, on one scale
-    "Each operator's runs and their mean with a 95 % interval, ordered by the last panel."
+               ) -> Figure: # panels on one scale
+    "Runs, means and 95 % intervals, ordered by the last panel."
     means = means_by_operator(rows, tuple(columns))
     order = means[list(columns)[-1], 'mean'].sort_values().index
     fig = Figure(figsize=(7.5, 5.4), layout='constrained')
@@ -45,7 +45,7 @@ def plot_judged(rows: pd.DataFrame, # of `judge_study`
             ax.errorbar(t['mean'], i, xerr=ends, fmt=look.marker, color=look.color, ms=5, lw=1.2)
         ax.set_title(title, fontsize=9)
         ax.tick_params(labelsize=8)
-        ax.locator_params(axis='x', nbins=5)
+        ax.locator_params(nbins=5)
         ax.grid(axis='x', color='0.9')
     fig.axes[0].set_yticks(range(len(order)), [looks[n].label for n in order], fontsize=8)
     return fig

@@ -179,10 +179,9 @@ def plot_epochs(studies: dict, # name of the machine → from `compare_study`
                                        ('ours, half of what two at once take', ours, '#D55E00')):
             ax.plot(x, seconds.mean(0), color=colour, label=label)
             ax.fill_between(x, seconds.min(0), seconds.max(0), color=colour, alpha=.15, lw=0)
-        ax.set_xlabel('epoch')
-        ax.set_title(cpu, fontsize=9)
+        ax.set(xlabel='epoch', title=cpu)
         ax.spines[['top', 'right']].set_visible(False)
     fig.axes[0].set_ylabel('seconds of the epoch')
-    fig.axes[0].set_ylim(0) # of all, when all is drawn
-    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='outside upper center', ncols=2, fontsize=8, frameon=False)
+    ax.set_ylim(0)
+    fig.legend(*ax.get_legend_handles_labels(), loc='outside upper center', ncols=2, fontsize=8, frameon=False)
     return fig

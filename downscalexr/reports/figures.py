@@ -104,7 +104,7 @@ COSTS = {'latency': ('latency_ms', 'ms per batch of 32, channels_last'),
 def accuracy_vs(r: Results, # with a benchmark, but for 'model size'
                 cost: str, # one of `COSTS`
                ) -> Figure:
-    "Test accuracy against one cost."
+    "Accuracy against a cost."
     (column, text), size = COSTS[cost], cost == 'model size'
     accuracy = test_summary(r).query('metric == "accuracy"').set_index('variant')
     table = r.runs.drop_duplicates('downsample').set_index('downsample') if size else latency(r)
@@ -114,7 +114,7 @@ def accuracy_vs(r: Results, # with a benchmark, but for 'model size'
         across = ends(t.latency_ms_low, t[column], t.latency_ms_high) if cost == 'latency' else None
         ax.errorbar(t[column], a['mean'], ends(a.low, a['mean'], a.high), across, capsize=3, alpha=.9, **style(v))
     ax.set(xlabel=text, ylabel='accuracy')
-    fig.legend(*ax.get_legend_handles_labels(), loc='outside lower center', ncols=3, fontsize=8, frameon=False)
+    fig.legend(*ax.get_legend_handles_labels(), loc='outside lower center', ncols=3, fontsize=8)
     if not size:
         ax.set_xlim(left=0)
     return fig
@@ -122,7 +122,7 @@ def accuracy_vs(r: Results, # with a benchmark, but for 'model size'
 # %% ../../nbs/reports/03_figures.ipynb #bbc19190
 def cpu_efficiency(r: Results, # with a benchmark
                   ) -> Figure:
-    "Latency, throughput, multiply-adds and size of each variant."
+    "Latency, throughput, operations and size."
     title = 'CPU efficiency, model time only, median and quartiles'
     fig, axes = new_figure(r, title, (2, 2), (7.5, 5.4), '; filled: channels_last, open: NCHW')
     axes = axes.flat

@@ -61,7 +61,7 @@ oracles: setup ## install other people's operators, for slow cells only
 readme: setup ## write README.md from nbs/index.ipynb
 	@$(BIN)/python .ci/readme.py
 
-outputs: setup ## run notebooks and store their outputs: make outputs NOTEBOOKS="01_data 05_analysis"
+outputs: setup ## run notebooks and store their outputs: make outputs NOTEBOOKS="01_data 05_analysis" (slow cells: "--slow …")
 	@$(BIN)/python .ci/outputs.py $(NOTEBOOKS)
 
 docs: setup ## render the site to _docs (needs Quarto)

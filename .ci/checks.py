@@ -130,6 +130,22 @@ def own_imports(nb) -> int:
     return found
 
 
+def described(cell) -> bool:
+    "Whether each figure that a code cell stores has an alt text and a caption; a hidden cell needs none."
+    figures = sum('image/png' in o.get('data', {}) for o in cell.outputs)
+    top = re.match(r'(?:\s*#\|.*\n?)*', cell.source)[0]
+    if not figures or re.search(r'#\|\s*hide\s*$', top, re.MULTILINE):
+        return True
+    lines = '\n'.join(re.findall(r'^#\| (fig-(?:alt|cap):.*)', top, re.MULTILINE))
+    try:
+        said = yaml.safe_load(lines) or {}
+    except yaml.YAMLError: # a colon without quotes: Quarto would stop
+        return False
+    texts = [said.get(key) for key in ('fig-alt', 'fig-cap')]
+    texts = [t if isinstance(t, list) else [t] for t in texts] # Quarto takes a list for several figures
+    return all(len(t) == figures and all(isinstance(s, str) and s.strip() for s in t) for t in texts)
+
+
 def notebook_faults(nb) -> list[str]:
     "What is wrong with one notebook as it is stored."
     code = [c for c in nb.cells if c.cell_type == 'code']
@@ -137,6 +153,7 @@ def notebook_faults(nb) -> list[str]:
     longest = max([len(c.source) for c in code if exports(c) and 'def ' in c.source], default=0) # not of values
     here = re.search(r'/(work|root|tmp|home|farm)/\w+', stored) or re.search(r'/(work|root|farm)/\w+', sources)
     first, language = nb.cells[0], nb.metadata.get('kernelspec', {}).get('language')
+    bare = sum(not described(c) for c in code)
     titled = first.cell_type == 'markdown' and re.fullmatch(r'# .+\n\n> .+', first.source)
     faults = {
         'metadata has no kernelspec.language, papermill needs it': language != 'python',
@@ -147,6 +164,7 @@ def notebook_faults(nb) -> list[str]:
         f'a path of this machine is stored: {here and here[0]}': here,
         f'{len(nb.cells)} cells, 60 at most': len(nb.cells) > 60,
         f'an exported cell of {longest:,} characters, {MOST_CHARACTERS:,} at most': longest > MOST_CHARACTERS,
+        f'{bare} cells with figures lack `#| fig-alt: "…"` or `#| fig-cap: "…"`, one text per figure': bare,
         'it imports its own module without a comment that says why': own_imports(nb),
         'the first cell must be a title and one line after ">"': not titled,
     }

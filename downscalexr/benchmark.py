@@ -137,7 +137,7 @@ def draw_latency(ax, # axes of a figure
         mid, low, high = (g[c]/g.batch_size for c in ('latency_ms', 'latency_ms_low', 'latency_ms_high'))
         ax.bar(np.arange(len(g)) + .4*i - .2, mid, .38, yerr=[mid - low, high - mid], alpha=1 - .5*i, hatch='//'*i,
                color=[looks[d].color for d in g.downsample], edgecolor='white')
-    ax.set_xticks(range(len(g)), [looks[d].label for d in g.downsample], fontsize=8)
+    ax.set_xticks(range(len(g)), [looks[d].label.replace(', ', ',\n') for d in g.downsample], fontsize=8)
 
 # %% ../nbs/04_benchmark.ipynb #e57deef0
 def plot_latency(result: dict, # from `benchmark`
@@ -145,13 +145,13 @@ def plot_latency(result: dict, # from `benchmark`
     "Milliseconds per image of each variant in both layouts; bars are medians, whiskers quartiles."
     rows, s = pd.DataFrame(result['rows']), result['settings']
     sizes = sorted(rows.batch_size.unique())
-    fig = Figure(figsize=(4*len(sizes), 2.9), layout='constrained')
+    fig = Figure(figsize=(3.75*len(sizes), 3.), layout='constrained')
     for ax, batch in zip(np.atleast_1d(fig.subplots(1, len(sizes), sharey=True)), sizes):
         draw_latency(ax, rows[rows.batch_size == batch])
         ax.set_title(f'batch {batch}', fontsize=10)
     fig.supylabel('ms per image', fontsize=9)
     how = f'{s["arch"]}, {s["image_size"]} px, {s["threads"]} thread, median of {s["repeats"]} rounds with quartiles'
-    fig.suptitle(f'{how}; plain: NCHW, hatched: channels_last', fontsize=9)
+    fig.suptitle(f'{how}\nplain: NCHW, hatched: channels_last', fontsize=9)
     return fig
 
 # %% ../nbs/04_benchmark.ipynb #b680708e

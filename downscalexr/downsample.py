@@ -119,13 +119,13 @@ def styled_behaviour(table, # from `behaviour_table`
 
 # %% ../nbs/operators/09_downsample.ipynb #fca4f44a
 def plot_operators(names: list[str]|None=None, # default: all
-                   columns: int=6, # panels side by side
+                   columns: int=4, # panels side by side
                   ): # a matplotlib figure, one panel per operator
     "Gain against frequency of every operator."
     from matplotlib.figure import Figure
     names = names or operators()
     n = -(-len(names)//columns)
-    fig = Figure(figsize=(2.1*columns, 1.75*n), layout='constrained')
+    fig = Figure(figsize=(1.87*columns, 1.5*n), layout='constrained')
     panels = fig.subplots(n, columns, sharex=True, sharey=True, squeeze=False).flat
     for ax, name in zip(panels, names):
         ax.axvspan(.25, .5, color='0.93')

@@ -72,14 +72,17 @@ def draw_boxes(ax, # axes of a figure
                color: str, # of the operator
               ) -> float: # where the next box would begin
     "Draw a box per layer, one beside another, with channels and size below."
-    x, gap = .6, .18 if len(layers) < 26 else .1
-    fontsize = 5.5 if len(layers) > 26 else 7
+    x, gap, before = .6, .18 if len(layers) < 26 else .1, ''
     for layer, shape in layers:
         height, width = box_size(shape)
         own = layer_color(layer, shape, color)
         ax.bar(x + width/2, height, width, bottom=-height/2, color=own, edgecolor='white', lw=.5)
-        ax.text(x + width/2, -height/2 - .25, box_label(shape), ha='center', va='top', fontsize=fontsize)
-        x += width + gap
+        label = box_label(shape)
+        if label != before: # only the first of equal boxes is named, and a size only where it changes
+            channels, *size = label.splitlines()
+            shown = channels if size == before.splitlines()[1:] else label
+            ax.text(x + width/2, -height/2 - .25, shown, ha='center', va='top', fontsize=8)
+        x, before = x + width + gap, label
     return x
 
 # %% ../nbs/02_models.ipynb #85f41457
@@ -90,13 +93,13 @@ def plot_architecture(downsample: str='maxpool', # one of `operators()`
     "The network as a row of maps."
     from matplotlib.figure import Figure  # here: models need PyTorch and NumPy alone
     layers = drawn_layers(downsample, arch, image_size)
-    fig = Figure(figsize=(11, 2.6), layout='constrained')
+    fig = Figure(figsize=(7.5, 2.6), layout='constrained')
     ax = fig.subplots()
     end = draw_boxes(ax, layers, looks[downsample].color)
     ax.set(xlim=(0, end + .4), ylim=(-np.log2(image_size)/2 - 2.2, np.log2(image_size)/2 + .6))
     ax.axis('off')
-    ax.set_title(f'{arch}, {image_size} px, {looks[downsample].label} (coloured); blue: convolutions, '
-                 'orange: linear layers; channels and map size below', fontsize=9)
+    ax.set_title(f'{arch}, {image_size} px, {looks[downsample].label} (dark); light blue: convolutions,\n'
+                 'light orange: linear layers; channels and map size where they change', fontsize=9)
     return fig
 
 # %% ../nbs/02_models.ipynb #3a40c440
@@ -161,14 +164,19 @@ def block_maps(model: nn.Module, # a network with blocks
     return maps
 
 # %% ../nbs/02_models.ipynb #f6d76778
-def draw_maps(row, # axes, one per operator
-              maps: list, # (C, h, w) of each operator
+def draw_maps(axes: np.ndarray, # (blocks, operators or more)
+              found: dict, # operator → (block → (C, h, w))
              ):
     "Draw the same channel of each operator: the one in which the first operator's map varies most."
-    channel = int(maps[0].std((1, 2)).argmax())
-    for ax, each in zip(row, maps):
-        ax.imshow(each[channel], cmap='gray')
-        ax.set(xticks=[], yticks=[])
+    first = next(iter(found.values()))
+    for k, (row, block) in enumerate(zip(axes, first)):
+        channel = int(first[block].std((1, 2)).argmax())
+        for ax, (name, maps) in zip(row, found.items()):
+            ax.imshow(maps[block][channel], cmap='gray')
+            ax.set_title('' if k else name, fontsize=8)
+        row[0].set_ylabel(block, fontsize=8)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[], visible=bool(ax.images))
 
 # %% ../nbs/02_models.ipynb #35fb3b32
 def plot_feature_maps(image: torch.Tensor, # float32 (1, 1, H, W), normalised
@@ -176,18 +184,15 @@ def plot_feature_maps(image: torch.Tensor, # float32 (1, 1, H, W), normalised
                       arch: str='compact', # 'lenet' or 'compact': networks with blocks
                       seed: int=0, # of the initial weights
                      ): # Figure, a column per operator, a row per halving
-    "Maps of one image after every halving, for each operator."
+    "Maps of one image after every halving, for each operator; wide tables are folded."
     from matplotlib.figure import Figure  # here: models need PyTorch and NumPy alone
     names = names or operators()
     found = {name: block_maps(build_model(name, arch, image.shape[-1], seed=seed), image) for name in names}
-    blocks = list(found[names[0]])
-    fig = Figure(figsize=(.62*len(names) + .3, .75*len(blocks) + .6), layout='constrained')
-    axes = fig.subplots(len(blocks), len(names), squeeze=False)
-    for row, block in zip(axes, blocks):
-        draw_maps(row, [found[name][block] for name in names])
-        row[0].set_ylabel(block, fontsize=7)
-    for ax, name in zip(axes[0], names):
-        ax.set_title(name, fontsize=6.5, rotation=35, ha='left')
+    parts = [names[i:i + 8] for i in range(0, len(names), 8)]
+    wide, high = len(parts[0]), len(found[names[0]])
+    fig = Figure(figsize=(.88*wide + .4, (.82*high + .3)*len(parts)), layout='constrained')
+    for part, own in zip(parts, fig.subfigures(len(parts), 1, squeeze=False).flat):
+        draw_maps(own.subplots(high, wide, squeeze=False), {name: found[name] for name in part})
     return fig
 
 # %% ../nbs/02_models.ipynb #8b6bf2a2
@@ -208,11 +213,11 @@ def plot_parameters(sizes: tuple=(64, 128, 224, 320), # pixels on each side
     ax, names = fig.subplots(), []
     for i, (arch, size) in enumerate([*(('lenet', s) for s in sizes), ('compact', sizes[-1])]):
         total, first = parameter_shares(arch, size)
-        ax.barh(i, first, color='0.6', label='first linear layer' if i == 0 else None)
-        ax.barh(i, total - first, left=first, color='#D55E00', label='everything else' if i == 0 else None)
-        ax.text(total*1.01, i, f' {total:,}', va='center', fontsize=8)
+        ax.barh(i, first/1e6, color='0.6', label='first linear layer' if i == 0 else None)
+        ax.barh(i, (total - first)/1e6, left=first/1e6, color='#D55E00', label='everything else' if i == 0 else None)
+        ax.text(1.01*total/1e6, i, f' {total:,}', va='center', fontsize=8)
         names.append(f'{arch}, {size} px' if arch == 'lenet' else f'{arch}, any size')
-    ax.set(yticks=range(len(names)), yticklabels=names, xlabel='parameters', xlim=(0, 1.45e7))
+    ax.set(yticks=range(len(names)), yticklabels=names, xlabel='parameters, millions', xlim=(0, 14.5))
     ax.legend(frameon=False, loc='center right')
     ax.invert_yaxis()
     return fig

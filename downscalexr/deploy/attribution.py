@@ -311,7 +311,7 @@ def plot_attributions(content: dict, # of `read_attributions`
                      ) -> Figure: # two panels
     "Share and hits of every operator."
     t = attribution_table(content)
-    fig = Figure(figsize=(9, 1.5 + .22*len(t)), layout='constrained')
+    fig = Figure(figsize=(7.5, 1.5 + .22*len(t)), layout='constrained')
     axes = fig.subplots(1, 2, sharey=True)
     for ax, (k, title) in zip(axes, PANELS.items()):
         draw_shares(ax, t, k, content['area'])

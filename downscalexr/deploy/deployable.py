@@ -76,7 +76,7 @@ def draw_change_axis(ax, # axes with changes of the AUC
 def plot_deployable(t: pd.DataFrame, # of `deploy_table`
                    ) -> Figure: # change of the AUC by integers, and latency
     "What integers and a forward pass cost, per operator."
-    fig = Figure(figsize=(9, 1 + .23*len(t)), layout='constrained')
+    fig = Figure(figsize=(7.5, 1 + .23*len(t)), layout='constrained')
     columns = [c for c in COST_LABELS if c in t]
     for ax, column in zip(fig.subplots(1, len(columns), sharey=True, squeeze=False)[0], columns):
         for y, (d, r) in enumerate(t.iterrows()):

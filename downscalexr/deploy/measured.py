@@ -60,7 +60,7 @@ def plot_ratios(content: dict, # of a latency file
     t, s = pd.DataFrame(content['rows']), content['settings']
     t = t[(t.threads == threads) & (t.path != 'reference')]
     ways = [w for w in WAYS if w in set(t.path)]
-    fig = Figure(figsize=(9, 1.4 + .34*len(ways) + .2*(len(set(t.downsample))//4)), layout='constrained')
+    fig = Figure(figsize=(7.5, 1.4 + .34*len(ways) + .2*(len(set(t.downsample))//4)), layout='constrained')
     for ax, batch in zip(np.atleast_1d(fig.subplots(1, len(s['batches']), sharex=True, sharey=True)), s['batches']):
         draw_ratios_of(ax, t[t.batch == batch], ways)
         ax.set_title(f'batch {batch}', fontsize=9)
@@ -94,19 +94,19 @@ def plot_cost_front(tables: dict, # title of the panel → `front_table`
                    ) -> Figure: # a panel per table
     "Latency against test AUC, with intervals."
     names = list(dict.fromkeys(d for t in tables.values() for d in t.index))
-    fig = Figure(figsize=(9.5, 5.), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.9), layout='constrained')
     for ax, (title, t) in zip(np.atleast_1d(fig.subplots(1, len(tables), sharey=True)), tables.items()):
         for d, r in t.iterrows():
             ends = [[[r.auc - r.auc_low], [r.auc_high - r.auc]], [[r.ms - r.ms_low], [r.ms_high - r.ms]]]
             ax.errorbar(r.ms, r.auc, *ends, color='0.82', lw=.7, zorder=0)
             ax.plot(r.ms, r.auc, looks[d].marker, color=looks[d].color, ms=6)
         ax.set_title(title, fontsize=9)
-        ax.set_xlabel('milliseconds by the fastest exact way', fontsize=9)
+        ax.set_xlabel('ms by the fastest exact way', fontsize=9)
         ax.set_xscale('log')
         plain_numbers(ax)
         ax.tick_params(labelsize=8)
     fig.axes[0].set_ylabel('test AUC (95 % interval over runs and patients)', fontsize=9)
-    fig.legend(handles=operator_marks(names), loc='outside lower center', ncols=5, fontsize=8)
+    fig.legend(handles=operator_marks(names), loc='outside lower center', ncols=3, fontsize=8)
     return fig
 
 # %% ../../nbs/deploy/18_measured.ipynb #1f60dd38

@@ -168,11 +168,13 @@ def plot_folded(shares: pd.DataFrame, # a row per operator, a column per layer
                ) -> Figure:
     "Folded share of each layer, operators ordered by the mean of their layers."
     order = shares.mean(axis=1).sort_values(ascending=False).index
-    fig = Figure(figsize=(9.5, 5.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.4), layout='constrained')
     for ax, layer in zip(fig.subplots(1, len(shares.columns), sharey=True), shares.columns):
         for i, name in enumerate(order):
             ax.plot(shares.loc[name, layer], i, looks[name].marker, color=looks[name].color, ms=5)
         ax.set_title(f'layer {layer}', fontsize=9)
+        ax.tick_params(labelsize=8)
+        ax.locator_params(axis='x', nbins=3)
         ax.grid(axis='x', color='0.9')
     fig.axes[0].set_yticks(range(len(order)), [looks[o].label for o in order], fontsize=8)
     fig.supxlabel('folded share of the output', fontsize=9)
@@ -205,7 +207,7 @@ def plot_prediction(predictors: pd.DataFrame, # a row per operator
                     names: list[str], # columns, a panel each
                    ) -> Figure:
     "An outcome against predictors, a marker per operator."
-    fig = Figure(figsize=(9.5, 4.6), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.8), layout='constrained')
     axes = fig.subplots(1, len(names), sharey=True)
     for ax, column in zip(axes, names):
         for name in predictors.index:
@@ -214,7 +216,9 @@ def plot_prediction(predictors: pd.DataFrame, # a row per operator
         found = rank_correlation(predictors[column], outcome.loc[predictors.index])
         ax.set_title(f'r = {found["r"]:.2f} ({found["low"]:.2f} to {found["high"]:.2f})', fontsize=9)
         ax.set_xlabel(column, fontsize=9)
+        ax.tick_params(labelsize=8)
+        ax.locator_params(axis='x', nbins=4)
         ax.grid(color='0.92')
     axes[0].set_ylabel('flip rate, circular', fontsize=9)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc='outside right center', fontsize=8)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=3, fontsize=8)
     return fig

@@ -337,19 +337,20 @@ def draw_pairs(ax, # axes of a figure
     if margin:
         ax.axvspan(-margin, margin, color='0.92', zorder=0)
     ax.axvline(0, color='0.5', lw=.8)
-    ax.set_xlabel(f'difference in {CLAIM_METRICS[metric]}', fontsize=9)
+    ax.set_xlabel(f'difference in\n{CLAIM_METRICS[metric]}', fontsize=9)
     ax.tick_params(labelsize=8)
+    ax.locator_params(axis='x', nbins=3)
 
 # %% ../../nbs/evidence/26_claims.ipynb #ae57d1d0
 def plot_pairs(pairs: pd.DataFrame, # of `claim_pairs`, all places
               ) -> Figure: # a panel per metric
     "Differences of the three variants in each metric."
     names = list(pairs.groupby(['a', 'b'], sort=False).groups)
-    fig = Figure(figsize=(11, 2.9), layout='constrained')
+    fig = Figure(figsize=(7.5, 2.9), layout='constrained')
     for ax, metric in zip(fig.subplots(1, len(CLAIM_METRICS), sharey=True), CLAIM_METRICS):
         draw_pairs(ax, pairs, metric, names)
     first = fig.axes[0]
-    first.set_yticks(range(len(names)), [f'{looks[a].label} − {looks[b].label}' for a, b in names], fontsize=8)
+    first.set_yticks(range(len(names)), [f'{looks[a].label}\n− {looks[b].label}' for a, b in names], fontsize=8)
     first.invert_yaxis()
     fig.legend(*first.get_legend_handles_labels(), loc='outside upper center', ncols=3, fontsize=8)
     return fig

@@ -141,16 +141,21 @@ def corrupt_at(images: np.ndarray, # uint8 (N, 1, H, W)
 def plot_corruptions(image: np.ndarray, # uint8 (1, H, W)
                      severities: tuple=LEVELS, # rows
                     ) -> Figure:
-    "One image under every corruption, a row per severity."
-    fig = Figure(figsize=(13, 1.13*len(severities)), layout='constrained')
-    axes = fig.subplots(len(severities), len(STRENGTHS), squeeze=False)
-    for severity, row in zip(severities, axes):
-        for ax, name in zip(row, STRENGTHS):
-            ax.imshow(corrupt_at(image[None], name, severity)[0, 0], cmap='gray', vmin=0, vmax=255)
-            ax.set(xticks=[], yticks=[])
-        row[0].set_ylabel(severity, fontsize=9)
-    for ax, name in zip(axes[0], STRENGTHS):
-        ax.set_title(name.replace('_', '\n'), fontsize=9)
+    "One image under every corruption, a row per severity, in two blocks."
+    names = list(STRENGTHS)
+    wide = -(-len(names)//2)
+    fig = Figure(figsize=(7.5, 2*(.98*len(severities) + .45)), layout='constrained')
+    for part, own in zip((names[:wide], names[wide:]), fig.subfigures(2, 1)):
+        axes = own.subplots(len(severities), wide, squeeze=False)
+        for severity, row in zip(severities, axes):
+            for ax, name in zip(row, part):
+                ax.imshow(corrupt_at(image[None], name, severity)[0, 0], cmap='gray', vmin=0, vmax=255)
+                ax.set(xticks=[], yticks=[])
+            row[0].set_ylabel(severity, fontsize=9)
+        for ax, name in zip(axes[0], part):
+            ax.set_title(name.replace('_', '\n'), fontsize=9)
+        for ax in axes[:, len(part):].flat:
+            ax.set_visible(False)
     return fig
 
 # %% ../../nbs/evidence/18_corruptions.ipynb #bfb5ae02
@@ -244,7 +249,7 @@ def plot_severities(rows: pd.DataFrame, # of `corruption_scores`, with downsampl
                     value: str='auc', # or 'error' or 'flips'
                    ) -> Figure:
     "A panel per corruption, a line per operator."
-    fig = Figure(figsize=(9.5, 5.6), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.6), layout='constrained')
     panels = fig.subplots(3, 5, sharex=True, sharey=True).flat
     for name, ax in zip(STRENGTHS, panels):
         for operator in dict.fromkeys(rows.downsample):
@@ -252,10 +257,11 @@ def plot_severities(rows: pd.DataFrame, # of `corruption_scores`, with downsampl
             look = looks[operator]
             ax.plot(g.severity, g[value], color=look.color, marker=look.marker, ms=4, lw=1, label=look.label)
         ax.set_title(name.replace('_', ' '), fontsize=9)
+        ax.tick_params(labelsize=8)
         ax.grid(color='0.92')
     for ax in panels:
         ax.set_visible(False)
-    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc=(.68, .1), fontsize=9)
+    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc=(.67, .1), fontsize=8)
     fig.supxlabel('severity (0: clean)', fontsize=9)
     fig.supylabel(dict(auc='AUC', error='balanced error', flips='flip rate')[value], fontsize=9)
     return fig

@@ -131,19 +131,20 @@ def fold_differences(scores: pd.DataFrame, # of `fold_scores`
 # %% ../../nbs/evidence/22_crossval.ipynb #e08c5ec2
 def plot_folds(scores: pd.DataFrame, # of `fold_scores`
               ) -> Figure: # a panel per task
-    "Each fold's AUC, and the mean over folds with the corrected interval, per operator."
+    "AUC of each fold, and means with the corrected interval."
     means, tasks = fold_means(scores), list(dict.fromkeys(scores.of))
     names = list(dict.fromkeys(means.sort_values('mean').downsample))
-    fig = Figure(figsize=(4.4*len(tasks), 1.2 + .24*len(names)), layout='constrained')
-    for ax, of in zip(fig.subplots(1, len(tasks), squeeze=False)[0], tasks):
+    fig = Figure(figsize=(3.75*len(tasks), 1.2 + .24*len(names)), layout='constrained')
+    for ax, of in zip(fig.subplots(1, len(tasks), squeeze=False, sharey=True)[0], tasks):
         for i, name in enumerate(names):
             each = scores[(scores.of == of) & (scores.downsample == name)].groupby('fold').auroc.mean()
             ax.plot(each, np.full(len(each), i), '|', color='0.6', ms=6)
             for r in means[(means.of == of) & (means.downsample == name)].itertuples():
                 ax.errorbar(r.mean, i, xerr=[[r.mean - r.low], [r.high - r.mean]], fmt=looks[name].marker,
                             color=looks[name].color, ms=5, lw=1.2)
-        ax.set_yticks(range(len(names)), [looks[o].label for o in names], fontsize=8)
         ax.set_xlabel(f'AUC on held-out folds, {of}', fontsize=9)
+        ax.locator_params(nbins=5)
+    fig.axes[0].set_yticks(range(len(names)), [looks[o].label for o in names], fontsize=8)
     return fig
 
 # %% ../../nbs/evidence/22_crossval.ipynb #157568a7

@@ -67,7 +67,7 @@ def plot_curve(rows: pd.DataFrame, # of `curve_rows`
                form: str='{:g}', # of its values
               ) -> Figure: # a panel per metric
     "Means with 95 % intervals; operators side by side at each value."
-    fig, names = Figure(figsize=(11, 3.2), layout='constrained'), [o for o in SOME if o in set(rows.downsample)]
+    fig, names = Figure(figsize=(7.5, 3.4), layout='constrained'), [o for o in SOME if o in set(rows.downsample)]
     places = {x: i for i, x in enumerate(sorted(rows.x.unique()))}
     for ax, (metric, title) in zip(fig.subplots(1, len(TITLES)), TITLES.items()):
         draw_levels(ax, rows[rows.metric == metric], names, places)
@@ -76,7 +76,7 @@ def plot_curve(rows: pd.DataFrame, # of `curve_rows`
         ax.set_title(title, fontsize=9)
         ax.tick_params(labelsize=8)
     fig.axes[0].axhline(linear_auc(), color='0.4', ls='--', lw=1, label='linear model, all patients')
-    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='outside upper center', ncols=6, fontsize=8)
+    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='outside upper center', ncols=3, fontsize=8)
     return fig
 
 # %% ../../nbs/evidence/35_curves.ipynb #8b37e070

@@ -170,7 +170,7 @@ def plot_dials(table: pd.DataFrame, # of `dial_table`
     "AUROC against frequency; dashed the mean of the first operator."
     names = list(dict.fromkeys(table.downsample))
     lines, first = -(-len(names)//3), table[table.downsample == names[0]]
-    fig = Figure(figsize=(9, 2.4*lines), layout='constrained')
+    fig = Figure(figsize=(7.5, 2.2*lines), layout='constrained')
     axes = fig.subplots(lines, 3, sharex=True, sharey=True, squeeze=False).ravel()
     for ax, o in zip(axes, names):
         ax.plot(first.frequency, first.auroc, color='0.6', ls='--', lw=1)

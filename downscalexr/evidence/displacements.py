@@ -163,7 +163,7 @@ def plot_shift_maps(maps: list[dict], # of `file_maps`
     names = list(dict.fromkeys(row['downsample'] for row in maps))
     stack = np.array([row[value] for row in maps])
     reach = stack.shape[-1]//2
-    fig = Figure(figsize=(8.2, 2.6*len(names)), layout='constrained')
+    fig = Figure(figsize=(7.5, 2.4*len(names)), layout='constrained')
     axes = fig.subplots(len(names), len(FILLS), sharex=True, sharey=True, squeeze=False)
     shades = dict(cmap='Greys' if value == 'flips' else 'Greys_r', vmin=stack.min(), vmax=stack.max())
     for row, grid in zip(maps, stack):

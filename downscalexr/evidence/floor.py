@@ -125,7 +125,7 @@ def plot_textures(table: pd.DataFrame, # of `texture_table`
                   scores: pd.DataFrame, # rows of `baselines.json`
                  ) -> Figure: # one panel
     "AUROC against frequency of networks and linear models, with 95 % intervals."
-    fig = Figure(figsize=(8, 3.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 3.4), layout='constrained')
     ax = fig.subplots()
     for i, (d, g) in enumerate(table.groupby('downsample', sort=False)):
         ax.errorbar(g.frequency + .0008*(i + 1), g.auroc, yerr=[g.auroc - g.low, g.high - g.auroc],

@@ -190,7 +190,7 @@ def front_status(table: pd.DataFrame, # of `measured_operators`
 def number_points(ax, # axes of a figure, with their final limits
                   points: list[tuple[float, float]], # data coordinates
                   numbers: list[int], # of each point
-                  size: tuple=(230, 240), # of the axes, points of 1/72 inch
+                  size: tuple=(225, 175), # of the axes, points of 1/72 inch
                  ):
     "Write a number beside each point where it covers others least."
     box = ax.viewLim # asks for the limits that the points drawn so far need
@@ -210,13 +210,14 @@ def draw_front(ax, # axes of a figure
                metric: str, # a key of TITLES
                status: pd.Series, # of `front_status`
               ):
-    "Difference from max pooling against cost, with intervals; the front is joined."
+    "Difference from max pooling against cost; the front is joined."
     name, scale = f'{metric}_less', 1e-3 if cost == 'parameters' else 1.
     t = table.fillna({name + end: 0. for end in ('', '_low', '_high')})
     x, left, right = (scale*t.get(cost + end, t[cost]) for end in ('', '_low', '_high'))
     y, front = t[name], pareto_front(t[cost], t[metric])
     ends = [y - t[f'{name}_low'], t[f'{name}_high'] - y]
     ax.errorbar(x, y, ends, [x - left, right - x], ls='', color='0.8', lw=.7, zorder=0)
+    ax.margins(x=.08)
     for o in t.index:
         inside = 'white' if status[o] == 'behind' else looks[o].color
         ax.plot(x[o], y[o], looks[o].marker, mfc=inside, mec=looks[o].color, ms=6, mew=1.2)
@@ -234,17 +235,17 @@ def operator_handles(names: list, # operators, numbered from 1
 # %% ../../nbs/evidence/27_frontier.ipynb #2e21b5b9
 def plot_fronts(table: pd.DataFrame, # of `measured_operators`
                 status: dict, # cost, metric → `front_status`
-               ) -> Figure: # a row per metric, a column per cost
+               ) -> Figure: # a row per cost, a column per metric
     "Gain over max pooling against three costs."
     metrics = list(dict.fromkeys(m for _, m in status))
-    fig = Figure(figsize=(11, 3.6*len(metrics) + 1.4), layout='constrained')
-    grid = np.atleast_2d(fig.subplots(len(metrics), len(FRONT_COSTS), sharey='row', sharex='col'))
-    for (metric, row), (c, title) in itertools.product(zip(metrics, grid), enumerate(FRONT_COSTS.items())):
-        draw_front(row[c], table, title[0], metric, status[title[0], metric])
+    fig = Figure(figsize=(7.5, 2.9*len(FRONT_COSTS) + 1.8), layout='constrained')
+    grid = fig.subplots(len(FRONT_COSTS), len(metrics), sharey='col', sharex='row', squeeze=False)
+    for (row, (cost, title)), (c, metric) in itertools.product(zip(grid, FRONT_COSTS.items()), enumerate(metrics)):
+        draw_front(row[c], table, cost, metric, status[cost, metric])
         row[c].tick_params(labelsize=8)
-        row[0].set_ylabel(f'{TITLES[metric]} less that of max pooling', fontsize=9)
-        grid[-1, c].set_xlabel(title[1], fontsize=9)
-    fig.legend(handles=operator_handles(list(table.index)), loc='outside lower center', ncols=4, fontsize=8)
+        row[c].set_xlabel(title, fontsize=9)
+        grid[0, c].set_title(f'{TITLES[metric]} less that of max pooling', fontsize=9)
+    fig.legend(handles=operator_handles(list(table.index)), loc='outside lower center', ncols=3, fontsize=8)
     return fig
 
 # %% ../../nbs/evidence/27_frontier.ipynb #7f3ce19b
@@ -252,16 +253,16 @@ def plot_columns(table: pd.DataFrame, # of `measured_operators`
                 ) -> Figure: # a panel per column, a line per operator
     "Costs and levels of each operator, the fastest above."
     t = table.sort_values('ms_1', ascending=False)
-    fig = Figure(figsize=(11, 5.2), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.4), layout='constrained')
     for ax, (name, title) in zip(fig.subplots(1, len(COLUMNS_SHOWN), sharey=True), COLUMNS_SHOWN.items()):
         for i, (o, r) in enumerate(t.iterrows()):
             ends = [[r[name] - r.get(f'{name}_low', r[name])], [r.get(f'{name}_high', r[name]) - r[name]]]
             ax.errorbar(r[name], i, xerr=ends, fmt=looks[o].marker, color=looks[o].color, ms=5, lw=1.2)
-        ax.set_title(title, fontsize=9)
+        ax.set_title(title.replace(', ', ',\n').replace('shift ', 'shift\n'), fontsize=9)
         ax.grid(axis='y', color='0.92')
         ax.set_axisbelow(True)
         ax.tick_params(labelsize=8)
-        ax.locator_params(axis='x', nbins=4)
+        ax.locator_params(axis='x', nbins=3)
     fig.axes[0].set_yticks(range(len(t)), [looks[o].label for o in t.index], fontsize=8)
     fig.axes[2].set_xticks([1e5, 2e5], ['100 k', '200 k'])
     return fig
@@ -321,13 +322,13 @@ def draw_errors(ax, # axes of a figure
         style = dict(color=looks[o].color, marker=looks[o].marker, ls='') | PLACE_STYLES[study, augment]
         ax.plot(x['mean'], y['mean'], **style)
         points.append((numbers[o], (x['mean'], y['mean'])))
-    number_points(ax, [p for _, p in points], [n for n, _ in points], (380, 230))
+    number_points(ax, [p for _, p in points], [n for n, _ in points], (235, 215))
 
 # %% ../../nbs/evidence/27_frontier.ipynb #cee1f88d
 def plot_errors(content: dict, # of BIAS_POINTS
                ) -> Figure: # all operators; below them the original's variants everywhere
     "The bias plot: which way operators err."
-    errors, fig = pd.DataFrame(content['rows']), Figure(figsize=(11, 8.6), layout='constrained')
+    errors, fig = pd.DataFrame(content['rows']), Figure(figsize=(7.5, 8.9), layout='constrained')
     grid, names = fig.subplots(2, 2, sharey='row'), {'': 'threshold of validation', HALF: 'threshold 0.5'}
     parts = errors[errors.study == 'operators_mac'], errors[errors.operator.isin(ORIGINAL)]
     for (row, part), (c, (end, title)) in itertools.product(zip(grid, parts), enumerate(names.items())):
@@ -338,5 +339,5 @@ def plot_errors(content: dict, # of BIAS_POINTS
         row[0].set_ylabel('false-negative rate', fontsize=9)
     places = {k: f'{"compact" if k[0] == "operators_mac" else "LeNet"}, {k[1]} recipe' for k in PLACE_STYLES}
     styles = [Line2D([], [], color='0.4', marker='o', ls='', label=places[k], **v) for k, v in PLACE_STYLES.items()]
-    fig.legend(handles=operator_handles(operators()) + styles, loc='outside lower center', ncols=4, fontsize=8)
+    fig.legend(handles=operator_handles(operators()) + styles, loc='outside lower center', ncols=3, fontsize=8)
     return fig

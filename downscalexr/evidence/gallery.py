@@ -160,7 +160,7 @@ KIND_LOOKS = {'normal': ('o', '#0072B2'), 'bacteria': ('^', '#D55E00'), 'virus':
 def plot_spreads_of_images(table: pd.DataFrame, # of `filed_gallery`
                           ) -> Figure: # a panel per scale
     "Spread between operators against spread between seeds, a point per image."
-    fig = Figure(figsize=(9, 3.6), layout='constrained')
+    fig = Figure(figsize=(7.5, 3.4), layout='constrained')
     for ax, scale in zip(fig.subplots(1, len(SCALES)), SCALES):
         for kind, (marker, color) in KIND_LOOKS.items():
             g = table[table.subtype == kind]
@@ -199,7 +199,7 @@ def plot_disagreement(rows: pd.DataFrame, # of `most_contested`
                      ) -> Figure: # operators × images
     "Mean probability of pneumonia over the runs of each operator."
     names = [c.removeprefix('mean ') for c in rows if c.startswith('mean ')]
-    fig = Figure(figsize=(9, 6.6), layout='constrained')
+    fig = Figure(figsize=(7.5, 6.6), layout='constrained')
     ax = fig.subplots()
     shown = ax.imshow(rows[[f'mean {o}' for o in names]].to_numpy().T, cmap='cividis', vmin=0, vmax=1, aspect='auto')
     ax.set_yticks(range(len(names)), [looks[o].label for o in names], fontsize=8)
@@ -238,11 +238,11 @@ def plot_gallery(images: np.ndarray, # uint8 (K, H, W)
                 ) -> Figure:
     "The images with what is called of them."
     high = -(-len(rows)//columns)
-    fig = Figure(figsize=(2.7*columns, 3.2*high), layout='constrained')
+    fig = Figure(figsize=(1.87*columns, 2.6*high), layout='constrained')
     for ax, image, (_, row) in zip(fig.subplots(high, columns, squeeze=False).flat, images, rows.iterrows()):
         ax.imshow(image, cmap='gray', vmin=0, vmax=255)
         parts = calls_by_family(row).split(' · ')
-        lines = [short_name(row), ' · '.join(parts[:3]), ' · '.join(parts[3:])]
+        lines = [short_name(row), *(' · '.join(parts[i:i + 2]) for i in range(0, len(parts), 2))]
         ax.set_title('\n'.join(lines), fontsize=8)
     for ax in fig.axes:
         ax.axis('off')

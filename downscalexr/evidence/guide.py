@@ -54,7 +54,7 @@ def plot_rank_intervals(ranks: dict, # metric → `rank_intervals`
                         order: list, # operators, from above
                        ) -> Figure: # a panel per metric
     "Rank of each operator and the ranks it may have."
-    fig = Figure(figsize=(9, 5.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.4), layout='constrained')
     for ax, (metric, r) in zip(fig.subplots(1, len(ranks), sharey=True), ranks.items()):
         for y, o in enumerate(order):
             ax.plot([r.low[o], r.high[o]], [y, y], color=looks[o].color, lw=1.4)

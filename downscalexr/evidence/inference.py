@@ -150,10 +150,10 @@ def file_inference(study: str, # name below the evidence
 # %% ../../nbs/evidence/14_inference.ipynb #fa3a8661
 def plot_p_better(rows: pd.DataFrame, # of `infer`
                  ) -> Figure: # a panel per metric
-    "Chance to be above a run of max pooling; filled where ½ is outside the interval."
+    "Chance to be above max pooling; filled where not ½."
     rows = rows[rows.family == 'with max pooling']
     order = rows[rows.metric == 'auroc'].sort_values('p_better').a.tolist()
-    fig = Figure(figsize=(9, 5.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.4), layout='constrained')
     for ax, (metric, title) in zip(fig.subplots(1, 3, sharey=True, sharex=True), TITLES.items()):
         g = rows[rows.metric == metric].set_index('a').loc[order]
         ax.axvline(.5, color='0.6', lw=.8)
@@ -163,8 +163,9 @@ def plot_p_better(rows: pd.DataFrame, # of `infer`
             ax.errorbar(r.p_better, i, xerr=ends, fmt=looks[name].marker, color=looks[name].color, ms=5, lw=1.2,
                         mfc=looks[name].color if told else 'white')
         ax.set_title(title, fontsize=9)
+        ax.set_xticks([0, .5, 1])
     fig.axes[0].set_yticks(range(len(order)), [looks[o].label for o in order], fontsize=8)
-    fig.supxlabel('chance that a run is above a run of max pooling', fontsize=9)
+    fig.supxlabel('chance to be above a run of max pooling', fontsize=9)
     return fig
 
 # %% ../../nbs/evidence/14_inference.ipynb #c3b2fe7b
@@ -178,7 +179,7 @@ def rank_table(content: dict, # of `file_inference`
 def plot_ranks(tables: dict, # metric → blocks × operators
               ) -> Figure: # a panel per metric, from top to bottom
     "Critical-difference diagrams."
-    fig = Figure(figsize=(9, 4.6*len(tables)), layout='constrained')
+    fig = Figure(figsize=(7.5, 4.6*len(tables)), layout='constrained')
     for ax, (metric, table) in zip(np.atleast_1d(fig.subplots(len(tables), 1)), tables.items()):
         found = draw_ranks(ax, table)
         wide = found['critical_difference']

@@ -58,7 +58,7 @@ def plot_operators_on_panel(rows: pd.DataFrame, # of `panel_rows`
     columns = dict(clean='AUC, clean', panel_mean='AUC, panel mean', panel_worst='AUC, worst corruption')
     table = means_by_operator(rows, tuple(columns))
     order = table['panel_mean', 'mean'].sort_values().index
-    fig = Figure(figsize=(9, 5.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.4), layout='constrained')
     axes = fig.subplots(1, len(columns), sharey=True)
     for ax, (column, label) in zip(axes, columns.items()):
         for i, name in enumerate(order):
@@ -67,6 +67,7 @@ def plot_operators_on_panel(rows: pd.DataFrame, # of `panel_rows`
             ends, look = [[t['mean'] - t.low], [t.high - t['mean']]], looks[name]
             ax.errorbar(t['mean'], i, xerr=ends, fmt=look.marker, color=look.color, ms=5, lw=1.2)
         ax.set_xlabel(label, fontsize=9)
+        ax.locator_params(nbins=4)
         ax.grid(axis='x', color='0.9')
     axes[0].set_yticks(range(len(order)), [looks[n].label for n in order], fontsize=8)
     return fig

@@ -174,11 +174,11 @@ def hard_split(splits: Splits, # any source with these series
 
 # %% ../../nbs/evidence/01_panel.ipynb #b53fd10f
 def plot_panel(image: np.ndarray, # uint8 (1, H, W)
-               columns: int=9, # panels side by side
+               columns: int=7, # panels side by side
               ) -> Figure:
     "One image under every corruption."
     rows = -(-len(PANEL)//columns)
-    fig = Figure(figsize=(1.1*columns, 1.3*rows), layout='constrained')
+    fig = Figure(figsize=(1.07*columns, 1.3*rows), layout='constrained')
     axes = fig.subplots(rows, columns)
     for ax in axes.flat:
         ax.axis('off')

@@ -241,11 +241,12 @@ def plot_differences(rows: pd.DataFrame, # comparisons of `families`
     "Differences from max pooling with 95 % intervals; the margin of equivalence is shaded."
     rows = rows[rows.family == 'with max pooling']
     order = rows[rows.metric == 'auroc'].sort_values('difference').a.tolist()
-    fig = Figure(figsize=(9, 5.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.4), layout='constrained')
     for ax, (metric, title) in zip(fig.subplots(1, 3, sharey=True), TITLES.items()):
         g = rows[rows.metric == metric].set_index('a').loc[order]
         draw_differences(ax, g, MARGINS[metric])
         ax.set_title(title, fontsize=9)
+        ax.tick_params(labelsize=8)
         ax.locator_params(axis='x', nbins=4)
     fig.axes[0].set_yticks(range(len(order)), [looks[o].label for o in order], fontsize=8)
     fig.supxlabel('less the value of max pooling', fontsize=9)

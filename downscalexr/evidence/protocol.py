@@ -179,9 +179,9 @@ def reproduced(scores: pd.DataFrame, # of `protocol_scores`
 # %% ../../nbs/evidence/25_protocol.ipynb #1fd20b4a
 def plot_reproduced(rows: pd.DataFrame, # of `reproduced`
                    ) -> Figure: # a panel per metric
-    "The original's numbers beside the intervals of one more run."
+    "The original's numbers beside one more run."
     metrics, names = list(dict.fromkeys(rows.metric)), list(dict.fromkeys(rows.downsample))
-    fig = Figure(figsize=(11, 2.2), layout='constrained')
+    fig = Figure(figsize=(7.5, 2.2), layout='constrained')
     for ax, metric in zip(fig.subplots(1, len(metrics), sharey=True), metrics):
         part, y = rows[rows.metric == metric].set_index('downsample').loc[names], range(len(names))
         ax.errorbar(part['mean'], y, xerr=[part['mean'] - part.low, part.high - part['mean']], fmt='o', color='0.35',
@@ -189,6 +189,7 @@ def plot_reproduced(rows: pd.DataFrame, # of `reproduced`
         ax.plot(part.original, y, 'x', color='#D55E00', ms=7, mew=2, label='the original')
         ax.set_title(metric if metric != 'auroc' else 'AUC', fontsize=9)
         ax.tick_params(labelsize=8)
+        ax.locator_params(nbins=3)
         ax.margins(y=.3)
     fig.axes[0].set_yticks(range(len(names)), [looks[o].label for o in names], fontsize=8)
     fig.axes[0].invert_yaxis()

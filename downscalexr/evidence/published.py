@@ -234,7 +234,8 @@ def draw_results(ax, # axes of a figure
             ends = [[r[name] - r[f'{name}_low']], [r[f'{name}_high'] - r[name]]]
             ax.errorbar(r[name], i, xerr=ends, fmt=SOURCES[r['source']], color=color, ms=5, lw=1.2,
                         mfc=color if ours else 'white')
-    ax.set_xlabel(dict(auc='test AUC', accuracy='test accuracy, at .5 where known')[name], fontsize=9)
+    ax.set_xlabel(dict(auc='test AUC', accuracy='test accuracy,\nat .5 where known')[name], fontsize=9)
+    ax.tick_params(labelsize=8)
     ax.grid(axis='x', color='0.9')
 
 # %% ../../nbs/evidence/23_published.ipynb #88064ec5
@@ -242,7 +243,7 @@ def plot_published(table: pd.DataFrame, # published and ours, with intervals
                   ) -> Figure: # a panel for AUC, one for accuracy
     "Results with 95 % intervals, ordered by AUC; those without one at the bottom."
     rows = table.iloc[table.auc.fillna(0).to_numpy().argsort(kind='stable')].reset_index(drop=True)
-    fig = Figure(figsize=(9, 1 + .25*len(rows)), layout='constrained')
+    fig = Figure(figsize=(7.5, 1 + .25*len(rows)), layout='constrained')
     for ax, name in zip(fig.subplots(1, 2, sharey=True), ('auc', 'accuracy')):
         draw_results(ax, rows, name)
     sizes = [f', {p:.0f} px' if np.isfinite(p) and s != 'baseline' else '' for p, s in zip(rows.pixels, rows.source)]

@@ -242,7 +242,7 @@ def plot_shares(found: dict, # metric → table of `variance_shares`, with the s
                ) -> Figure: # a panel per metric
     "Shares of the variance with 95 % intervals; terms from top to bottom."
     terms = [t for t, note in next(iter(found.values())).note.items() if not note]
-    fig = Figure(figsize=(9, .9 + .36*len(terms)), layout='constrained')
+    fig = Figure(figsize=(7.5, .9 + .36*len(terms)), layout='constrained')
     axes = np.atleast_1d(fig.subplots(1, len(found), sharex=True, sharey=True))
     for ax, (metric, table) in zip(axes, found.items()):
         t = table.loc[terms, ['share', 'low', 'high']].astype(float)

@@ -8,6 +8,7 @@ __all__ = ['MEASURES', 'SHOWN_SHIFTS', 'shift_rows', 'pair_consistency', 'worst_
            'measured_by', 'shift_levels', 'file_shifts', 'filed_shifts', 'plot_shift_levels', 'flips_by_length']
 
 # %% ../../nbs/evidence/16_shifts.ipynb #133300ae
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -201,16 +202,17 @@ SHOWN_SHIFTS = ('circular flips', 'circular joint', 'zero flips', 'zero worst au
 def plot_shift_levels(levels: pd.DataFrame, # of `filed_shifts`
                       measures: tuple=SHOWN_SHIFTS, # panels
                      ) -> Figure:
-    "Each operator's mean with its 95 % interval, ordered by the first panel."
+    "Means with 95 % intervals, ordered by the first panel."
     tables = {m: levels[levels.metric == m].set_index('operator') for m in measures}
     order = tables[measures[0]]['mean'].sort_values(ascending=False).index
-    fig = Figure(figsize=(9.5, 5.6), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.6), layout='constrained')
     for ax, (measure, table) in zip(fig.subplots(1, len(measures), sharey=True), tables.items()):
         for i, (name, r) in enumerate(table.loc[order].iterrows()):
             ends, look = [[r['mean'] - r.low], [r.high - r['mean']]], looks[name]
             ax.errorbar(r['mean'], i, xerr=ends, fmt=look.marker, color=look.color, ms=5, lw=1.2)
-        ax.set_title(MEASURES[measure].replace(', jointly', ',\njointly'), fontsize=9)
-        ax.locator_params(axis='x', nbins=4)
+        ax.set_title(textwrap.fill(MEASURES[measure], 20, break_on_hyphens=False), fontsize=9)
+        ax.tick_params(labelsize=8)
+        ax.locator_params(nbins=3)
         ax.grid(axis='x', color='0.9')
     fig.axes[0].set_yticks(range(len(order)), [looks[o].label for o in order], fontsize=8)
     return fig

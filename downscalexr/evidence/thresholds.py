@@ -31,11 +31,11 @@ def judged_table(rows: pd.DataFrame, # of `judge_study`
 # %% ../../nbs/evidence/11_thresholds.ipynb #e3a774db
 def plot_judged(rows: pd.DataFrame, # of `judge_study`
                 columns: dict, # name in it → title of its panel
-               ) -> Figure: # a panel each, on one scale
-    "Each operator's runs and their mean with a 95 % interval, ordered by the last panel."
+               ) -> Figure: # panels on one scale
+    "Runs, means and 95 % intervals, ordered by the last panel."
     means = means_by_operator(rows, tuple(columns))
     order = means[list(columns)[-1], 'mean'].sort_values().index
-    fig = Figure(figsize=(9, 5.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.4), layout='constrained')
     axes = fig.subplots(1, len(columns), sharey=True, sharex=True)
     for ax, (column, title) in zip(np.atleast_1d(axes), columns.items()):
         for i, name in enumerate(order):
@@ -45,6 +45,7 @@ def plot_judged(rows: pd.DataFrame, # of `judge_study`
             ax.errorbar(t['mean'], i, xerr=ends, fmt=look.marker, color=look.color, ms=5, lw=1.2)
         ax.set_title(title, fontsize=9)
         ax.tick_params(labelsize=8)
+        ax.locator_params(nbins=5)
         ax.grid(axis='x', color='0.9')
     fig.axes[0].set_yticks(range(len(order)), [looks[n].label for n in order], fontsize=8)
     return fig
@@ -98,7 +99,7 @@ def plot_bias(rows: pd.DataFrame, # of `judge_study`
               cutoffs: dict, # name → title of its panel
              ) -> Figure:
     "False-positive against false-negative rate: means of operators, runs as dots."
-    fig = Figure(figsize=(9, 5.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.4), layout='constrained')
     axes = np.atleast_1d(fig.subplots(1, len(cutoffs), sharex=True, sharey=True))
     for ax, (cutoff, title) in zip(axes, cutoffs.items()):
         false, missed = 1 - rows[f'specificity_{cutoff}'], 1 - rows[f'recall_{cutoff}']
@@ -112,7 +113,7 @@ def plot_bias(rows: pd.DataFrame, # of `judge_study`
         ax.grid(color='0.93')
     axes[0].set_ylabel('false-negative rate', fontsize=9)
     axes[len(axes)//2].set_xlabel('false-positive rate', fontsize=9)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=4, fontsize=8, frameon=False)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=3, fontsize=8, frameon=False)
     return fig
 
 # %% ../../nbs/evidence/11_thresholds.ipynb #0f6ceb5f
@@ -149,7 +150,7 @@ def plot_reliability(rows: pd.DataFrame, # of `judge_study`
                      labels: dict, # val, test → (N,)
                     ) -> Figure: # clean validation, test, test after the temperature
     "Reliability diagrams of a study."
-    fig = Figure(figsize=(9, 3.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 2.9), layout='constrained')
     axes = fig.subplots(1, 3, sharex=True, sharey=True)
     panels = (('val', False, 'clean validation'), ('test', False, 'test'),
               ('test', True, 'test, after the temperature'))

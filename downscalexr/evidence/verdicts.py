@@ -146,7 +146,7 @@ def claims_in_short(table: pd.DataFrame, # of `claim_table`
 def plot_costs(times: pd.DataFrame, # rows of `benchmark`, ratios to strided
               ) -> Figure: # milliseconds for one image, ratio for 32
     "The three variants' times beside what the original says."
-    fig = Figure(figsize=(9, 2.2), layout='constrained')
+    fig = Figure(figsize=(7.5, 2.2), layout='constrained')
     said = (ORIGINAL_TABLE.ms_per_batch/ORIGINAL_TABLE.ms_per_batch['strided'])[list(ORIGINAL)]
     shown = (('latency_ms', 1, 'milliseconds for one image'), ('ratio', 32, 'time of 32 images, ratio to strided'))
     for ax, (name, size, what) in zip(fig.subplots(1, 2, sharey=True), shown):
@@ -166,7 +166,7 @@ def plot_costs(times: pd.DataFrame, # rows of `benchmark`, ratios to strided
 def plot_spreads(spreads: pd.DataFrame, # of `share_spreads`
                 ) -> Figure: # difference of spreads by share
     "How much larger the spread of the variants is with fewer patients."
-    fig = Figure(figsize=(6, 2.6), layout='constrained')
+    fig = Figure(figsize=(6, 3.), layout='constrained')
     ax = fig.subplots()
     for k, study in enumerate(s for s in SPREAD_PLACES if s in set(spreads.study)):
         part = spreads[spreads.study == study].sort_values('share')
@@ -176,5 +176,5 @@ def plot_spreads(spreads: pd.DataFrame, # of `share_spreads`
     ax.set(xscale='log', xlabel='share of the training patients, %', ylabel='spread less that of 100 %')
     ax.set_xticks(shares := sorted(100*spreads.share.unique()), [f'{s:g}' for s in shares])
     ax.minorticks_off()
-    ax.legend(fontsize=8)
+    fig.legend(*ax.get_legend_handles_labels(), loc='outside upper center', fontsize=8, frameon=False)
     return fig

@@ -234,7 +234,7 @@ def plot_augmentations(image: torch.Tensor, # float32 (1, 1, H, W) in [0, 1]
                       ) -> Figure:
     "One image under several draws, a row per augmentation."
     kinds = [('original', 1.)] + [('robust', s) for s in strengths]
-    fig = Figure(figsize=(1.05*(columns + 1), 1.15*len(kinds)), layout='constrained')
+    fig = Figure(figsize=(.75*(columns + 1), .82*len(kinds)), layout='constrained')
     axes, many, bank = fig.subplots(len(kinds), columns + 1), image.expand(columns, -1, -1, -1), noise_bank()
     for row, (name, strength) in zip(axes, kinds):
         _, draws = draw_inputs(columns, 1, columns, 0, name)

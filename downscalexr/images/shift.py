@@ -107,14 +107,15 @@ def plot_histograms(ax, # of matplotlib
 def plot_quality(table: pd.DataFrame, # mean, contrast, sharpness, label, split
                 ) -> Figure: # a row per class, a column per figure
     "Distributions of brightness, contrast and sharpness per split and class."
-    fig = Figure(figsize=(10, 4.6), layout='constrained')
+    fig = Figure(figsize=(7.5, 4.6), layout='constrained')
     axes = fig.subplots(2, 3, sharex='col')
     for label, name in enumerate(CLASSES):
         for ax, column in zip(axes[label], QUALITY):
             values = np.log10(table[column].clip(lower=.1)) if column == 'sharpness' else table[column]
             plot_histograms(ax, values, table.split, table.label == label)
         axes[label, 0].set_ylabel(name)
-        axes[label, 0].legend(frameon=False, fontsize=7)
+        axes[label, 0].legend(frameon=False, fontsize=8)
+        axes[label, 0].set_ylim(top=1.45*axes[label, 0].get_ylim()[1]) # room for the legend
     for ax, text in zip(axes[1], QUALITY.values()):
-        ax.set_xlabel(text)
+        ax.set_xlabel(text.replace(' (', '\n('), fontsize=9)
     return fig

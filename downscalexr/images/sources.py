@@ -168,12 +168,12 @@ def find_source(source: str|Path='auto', # a word or a path, see SOURCE_WORDS
     return path_source(text, said_by, names, rule)
 
 # %% ../../nbs/images/14_sources.ipynb #79c80eaf
-def image_nature(kind: str, # of a source
-           name: str, # of a source
-          ) -> str: # for banners and captions
+def image_nature(kind: str, # of a source; 'made up' where an example has none
+                 name: str, # of a source
+                ) -> str: # for banners and captions
     "What kind of images these are, in plain words."
-    if kind == 'phantom':
-        return 'phantom, not clinical'
+    if kind in ('phantom', 'made up'):
+        return 'phantom, not clinical' if kind == 'phantom' else 'made-up numbers, no images'
     return f'{name}, not the published file' if name.startswith('UNOFFICIAL') else 'real radiographs'
 
 # %% ../../nbs/images/14_sources.ipynb #1ecdcd56

@@ -309,7 +309,7 @@ def draw_ratios(ax, # axes of a figure
             ax.plot([x - .17, x + .17], [v.median()]*2, color='k', lw=1.8)
     ax.axhline(1, color='0.5', lw=.8)
     ax.axhline(2, color='0.8', lw=.8, ls=':')
-    ax.set(yscale='log', ylabel='time of the fastest other / ours')
+    ax.set(yscale='log')
     ax.set_yticks([.25, .5, 1, 2, 4, 8, 16], ['¼', '½', '1', '2', '4', '8', '16'])
     ax.minorticks_off()
 
@@ -319,11 +319,12 @@ def plot_speed(rows: pd.DataFrame, # of `time_operators`
     "Ratio to the fastest other implementation: a dot per case, the median as a bar; above 1 ours is faster."
     r = rows[rows.ratio.notna() & ~rows.compiled]
     names = [n for n in operators() if n in set(r.downsample)]
-    fig = Figure(figsize=(11, 5.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 5.4), layout='constrained')
     for ax, backward in zip(fig.subplots(2, 1, sharex=True, sharey=True), (False, True)):
         draw_ratios(ax, r[r.backward == backward], names)
-        ax.set_title('forward + backward' if backward else 'forward')
+        ax.set_title('forward + backward' if backward else 'forward', fontsize=9)
     ax.set_xticks(range(len(names)), names, rotation=45, ha='right', fontsize=8)
+    fig.supylabel('time of the fastest other / ours', fontsize=9)
     fig.suptitle(f'eager; circles: NCHW, triangles: channels_last; {len(r):,} cases, '
-                 'one and two threads, batch 1 and 32', fontsize=10)
+                 'one and two threads, batch 1 and 32', fontsize=9)
     return fig

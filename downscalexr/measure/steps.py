@@ -335,7 +335,7 @@ def plot_profile(result: dict, # from `compare_profiles`
                 ) -> Figure: # a bar per variant and method
     "Milliseconds per step, divided by kind of work."
     rows = pd.DataFrame(result['rows'])
-    fig = Figure(figsize=(8, 2.9), layout='constrained')
+    fig = Figure(figsize=(7.5, 2.9), layout='constrained')
     ax = fig.subplots()
     bars, left = [(d, method) for d in ORIGINAL[::-1] for method in ('ours', 'baseline')], 0
     for kind, colour in zip(rows.kind.unique(), SHADES):
@@ -345,6 +345,6 @@ def plot_profile(result: dict, # from `compare_profiles`
         left = left + width
     ax.set_yticks(range(len(bars)), [f'{looks[d].label}, {method}' for d, method in bars], fontsize=8)
     ax.set_xlabel('milliseconds per step')
-    ax.legend(frameon=False, fontsize=7, loc='center left', bbox_to_anchor=(1, .5))
+    ax.legend(frameon=False, fontsize=8, loc='center left', bbox_to_anchor=(1, .5))
     ax.spines[['top', 'right']].set_visible(False)
     return fig

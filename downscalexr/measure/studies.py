@@ -171,7 +171,7 @@ def cut_text(measured: dict, # from `compare_study`
 def plot_epochs(studies: dict, # name of the machine → from `compare_study`
                ) -> Figure: # a panel per machine
     "Seconds of each epoch, mean and range over runs."
-    fig = Figure(figsize=(4*len(studies), 2.6), layout='constrained')
+    fig = Figure(figsize=(3.75*len(studies), 2.8), layout='constrained')
     for (cpu, measured), ax in zip(studies.items(), fig.subplots(1, len(studies), squeeze=False, sharey=True)[0]):
         baseline, ours = [r['epochs_s'] for r in measured['baseline']], np.array(measured['our_epochs_s'])/2
         x = np.arange(1, measured['epochs'] + 1)
@@ -179,9 +179,9 @@ def plot_epochs(studies: dict, # name of the machine → from `compare_study`
                                        ('ours, half of what two at once take', ours, '#D55E00')):
             ax.plot(x, seconds.mean(0), color=colour, label=label)
             ax.fill_between(x, seconds.min(0), seconds.max(0), color=colour, alpha=.15, lw=0)
-        ax.set(xlabel='epoch', ylabel='seconds of the epoch')
-        ax.set_title(cpu, fontsize=9)
-        ax.legend(frameon=False, fontsize=8)
+        ax.set(xlabel='epoch', title=cpu)
         ax.spines[['top', 'right']].set_visible(False)
-    ax.set_ylim(0) # of all, when all is drawn
+    fig.axes[0].set_ylabel('seconds of the epoch')
+    ax.set_ylim(0)
+    fig.legend(*ax.get_legend_handles_labels(), loc='outside upper center', ncols=2, fontsize=8, frameon=False)
     return fig

@@ -123,7 +123,8 @@ def draw_signals(axes, # two axes: for the edge and for the line
             halved = halve_rows(layer, signal[None].astype(float))[0]
             ax.step(t, signal, where='mid', color='0.75', ls=style, lw=1)
             ax.plot(t[::2] + .5, halved, style, color=look.color, marker=look.marker, fillstyle=fill, ms=4, lw=1)
-        ax.set(title=title, xlabel='position / px', ylim=(-.35, 1.5))
+        ax.set_title(title, fontsize=9)
+        ax.set(xlabel='position / px', ylim=(-.35, 1.5))
 
 # %% ../../nbs/operators/02_response.ipynb #01c203fe
 def plot_operator(name: str, # one of `operators()`
@@ -131,14 +132,16 @@ def plot_operator(name: str, # one of `operators()`
     "What an operator does to a step edge, a one-pixel line and waves."
     from matplotlib.figure import Figure  # operators work without it
     layer, look = shown_layer(name), looks[name]
-    fig = Figure(figsize=(9, 2.3), layout='constrained')
+    fig = Figure(figsize=(7.5, 2.2), layout='constrained')
     axes = fig.subplots(1, 3)
     draw_signals(axes[:2], name, layer)
     f, gain = frequency_gain(layer)
     axes[2].axvspan(.25, .5, color='0.93')
     axes[2].plot([0, .25, .25, .5], [1, 1, 0, 0], color='0.75', lw=1)
     axes[2].plot(f, gain, color=look.color, lw=1.5)
-    axes[2].set(title='response to frequency (grey: ideal)', xlabel='cycles / px', ylabel='gain',
-                xlim=(0, .5), ylim=(0, 1.5))
+    axes[2].set_title('gain (grey: ideal)', fontsize=9)
+    axes[2].set(xlabel='cycles / px', xlim=(0, .5), ylim=(0, 1.5))
+    for ax in axes:
+        ax.set_ylim(top=max(1.5, 1.1*gain.max())) # L2 pooling doubles what is flat
     fig.suptitle(f'{look.label} ({name})', fontsize=10)
     return fig

@@ -46,7 +46,7 @@ def latency(r: Results, # with a benchmark
 # %% ../../nbs/reports/03_figures.ipynb #384f48cc
 def new_figure(r: Results, # for the caption
                title: str, # first line
-               columns: int=1, # panels side by side
+               panels: int|tuple=1, # side by side; or rows and columns
                size: tuple=(5, 3.4), # of the whole figure, inches
                note: str='', # how to read the symbols, after the caption
                **kw, # for `subplots`
@@ -54,8 +54,9 @@ def new_figure(r: Results, # for the caption
     "A figure with title and caption."
     fig = Figure(figsize=size, layout='constrained')
     fig.suptitle(f'{title}\n\n', fontsize=10.5, x=.01, ha='left', linespacing=.8)
-    fig.text(.01, .995, f'\n{caption(r)}{note}', fontsize=7.5, color='0.35', ha='left', va='top', linespacing=2.1)
-    axes = np.atleast_1d(fig.subplots(1, columns, **kw))
+    fig.text(.01, .995, f'\n{caption(r)}{note}', fontsize=8, color='0.35', ha='left', va='top', linespacing=2.1)
+    shape = panels if isinstance(panels, tuple) else (1, panels)
+    axes = np.atleast_1d(fig.subplots(*shape, **kw))
     for ax in axes.flat:
         ax.spines[['top', 'right']].set_visible(False)
     return fig, axes
@@ -103,7 +104,7 @@ COSTS = {'latency': ('latency_ms', 'ms per batch of 32, channels_last'),
 def accuracy_vs(r: Results, # with a benchmark, but for 'model size'
                 cost: str, # one of `COSTS`
                ) -> Figure:
-    "Test accuracy against one cost."
+    "Accuracy against a cost."
     (column, text), size = COSTS[cost], cost == 'model size'
     accuracy = test_summary(r).query('metric == "accuracy"').set_index('variant')
     table = r.runs.drop_duplicates('downsample').set_index('downsample') if size else latency(r)
@@ -113,7 +114,7 @@ def accuracy_vs(r: Results, # with a benchmark, but for 'model size'
         across = ends(t.latency_ms_low, t[column], t.latency_ms_high) if cost == 'latency' else None
         ax.errorbar(t[column], a['mean'], ends(a.low, a['mean'], a.high), across, capsize=3, alpha=.9, **style(v))
     ax.set(xlabel=text, ylabel='accuracy')
-    ax.legend(frameon=False, fontsize=8)
+    fig.legend(*ax.get_legend_handles_labels(), loc='outside lower center', ncols=3, fontsize=8)
     if not size:
         ax.set_xlim(left=0)
     return fig
@@ -121,9 +122,10 @@ def accuracy_vs(r: Results, # with a benchmark, but for 'model size'
 # %% ../../nbs/reports/03_figures.ipynb #bbc19190
 def cpu_efficiency(r: Results, # with a benchmark
                   ) -> Figure:
-    "Latency, throughput, multiply-adds and size of each variant."
+    "Latency, throughput, operations and size."
     title = 'CPU efficiency, model time only, median and quartiles'
-    fig, axes = new_figure(r, title, 4, (11, 3.2), '; filled: channels_last, open: NCHW')
+    fig, axes = new_figure(r, title, (2, 2), (7.5, 5.4), '; filled: channels_last, open: NCHW')
+    axes = axes.flat
     for memory_format, offset, face in (('channels_last', -.12, None), ('contiguous', .12, 'white')):
         t = latency(r, memory_format)
         n = t.batch_size*1000
@@ -133,7 +135,7 @@ def cpu_efficiency(r: Results, # with a benchmark
     for ax, column, scale in ((axes[2], 'macs', 1e6), (axes[3], 'size_mib', 1)):
         ax.bar(range(len(first)), first[column]/scale, color=[looks[v].color for v in r.variants], width=.6)
         name_variants(ax, r.variants)
-    units = 'ms per batch of 32', 'images per second', 'million multiply-adds per image', 'size / MiB'
+    units = 'ms per batch of 32', 'images per second', 'M multiply-adds per image', 'size / MiB'
     for ax, text in zip(axes, units):
         ax.set_ylim(bottom=0)
         ax.set_ylabel(text)
@@ -143,7 +145,7 @@ def cpu_efficiency(r: Results, # with a benchmark
 def generalisation_gap(r: Results, # any results
                       ) -> Figure:
     "Accuracy and AUC on train, validation and test, if that is shown; thin lines are seeds, the thick one their mean."
-    fig, axes = new_figure(r, 'Generalisation gap', 2, (8, 3.2))
+    fig, axes = new_figure(r, 'Generalisation gap', 2, (7.5, 3.2))
     names = dict(train='train', val='validation') | (dict(test='test') if r.judged == 'test' else {})
     for ax, metric, text in zip(axes, ('at_half_accuracy', 'auroc'), ('accuracy at threshold 0.5', 'AUC')):
         columns = [f'{split}_{metric}' for split in names]
@@ -165,17 +167,17 @@ VALIDATION = {'val_auroc': 'AUC', 'val_at_half_accuracy': 'accuracy', 'val_at_ha
 def validation_summary(r: Results, # any results
                       ) -> Figure:
     "Six validation metrics of each variant: mean over seeds, Student's t interval, seeds as small dots."
-    fig, axes = new_figure(r, 'Validation, threshold 0.5', len(VALIDATION), (12, 3), sharey=True)
-    for ax, (column, name) in zip(axes, VALIDATION.items()):
+    fig, axes = new_figure(r, 'Validation, threshold 0.5', (2, 3), (7.5, 5), sharey=True)
+    lowest = 1.
+    for ax, (column, name) in zip(axes.flat, VALIDATION.items()):
         groups = [g[column] for _, g in r.runs.groupby('downsample', sort=False)]
         mean, low, high = np.transpose([seed_interval(g) for g in groups])
         dots(ax, r.variants, low.clip(0), mean, high.clip(max=1))
         for i, (v, g) in enumerate(zip(r.variants, groups)):
             ax.plot([i + .2]*len(g), g, '.', color=looks[v].color, ms=4, alpha=.6)
         ax.set_title(name, fontsize=9)
-        ax.tick_params(axis='x', labelsize=6)
-    lowest = r.runs[list(VALIDATION)].min().min()
-    axes[0].set_ylim(max(0, lowest - .08), 1.02)
+        lowest = min([lowest, *low[np.isfinite(low)], *(g.min() for g in groups)])
+    axes[0, 0].set_ylim(max(0, lowest - .01), 1.01)
     return fig
 
 # %% ../../nbs/reports/03_figures.ipynb #30e28226
@@ -190,7 +192,7 @@ def draw_confusion(ax, # matplotlib axes
     share = counts/counts.sum(1, keepdims=True)
     for (i, j), c in np.ndenumerate(counts):
         ax.add_patch(Rectangle((j - .5, i - .5), 1, 1, color=color, alpha=.08 + .8*share[i, j], lw=0))
-        ax.text(j, i, f'{c:.1f}\n{share[i, j]:.0%}', ha='center', va='center', fontsize=10)
+        ax.text(j, i, f'{c:.1f}\n{share[i, j]:.0%}', ha='center', va='center', fontsize=9)
     short = [c.capitalize() for c in CLASSES]
     ax.set_xticks([0, 1], short)
     ax.set_yticks([0, 1], short, rotation=90, va='center')
@@ -228,15 +230,15 @@ def side_by_side(r: Results, # any results
                 ) -> Figure:
     "Confusion matrix, ROC and precision-recall curve of one variant on the test folder."
     (y, logits, _), look = test_logits(r, variant), looks[variant]
-    fig, (matrix, roc, pr) = new_figure(r, f'{look.label.capitalize()} on the test folder', 3, (11, 4.1))
+    fig, (matrix, roc, pr) = new_figure(r, f'{look.label.capitalize()} on the test folder', 3, (7.5, 3.1))
     draw_confusion(matrix, y, logits, look.color)
-    matrix.set_title(f'threshold 0.5, mean of {len(logits)} seed{"s"*(len(logits) > 1)}', fontsize=9)
+    matrix.set_title(f'threshold 0.5,\nmean of {len(logits)} seed{"s"*(len(logits) > 1)}', fontsize=9)
     area, precision = (np.mean([f(y, z) for z in logits]) for f in (auroc, average_precision))
     draw_curves(roc, [roc_curve(y, z)[:2] for z in logits], look, f'mean AUC {area:.3f}', 'ROC',
                 xlabel='1 − specificity', ylabel='sensitivity')
     roc.plot([0, 1], [0, 1], ':', color='0.6', lw=1)
-    draw_curves(pr, [recall_curve(y, z) for z in logits], look, f'mean average precision {precision:.3f}',
-                f'precision and recall, prevalence {y.mean():.2f}', xlabel='recall', ylabel='precision')
+    draw_curves(pr, [recall_curve(y, z) for z in logits], look, f'mean average\nprecision {precision:.3f}',
+                f'precision and recall,\nprevalence {y.mean():.2f}', xlabel='recall', ylabel='precision')
     pr.axhline(y.mean(), ls=':', color='0.6', lw=1)
     return fig
 
@@ -245,7 +247,7 @@ def model_comparison(r: Results, # any results
                     ) -> Figure:
     "Test accuracy, F1 and AUC of each variant with intervals; open symbols use the validation threshold."
     note = '; filled: threshold 0.5, open: threshold of validation'
-    fig, axes = new_figure(r, 'Model comparison on the test folder', 3, (9.5, 3.3), note)
+    fig, axes = new_figure(r, 'Model comparison on the test folder', 3, (7.5, 3.3), note)
     names = dict(accuracy='accuracy', f1='F1', auroc='AUC')
     for at, offset, face in (('at_half', -.12, None), ('at_val', .12, 'white')):
         s = test_summary(r, at).set_index(['metric', 'variant'])
@@ -264,7 +266,7 @@ LEARNING = dict(train_loss='training loss', val_loss='validation loss', val_auro
 def training_curves(r: Results, # any results
                    ) -> Figure:
     "Training loss, validation loss and validation AUC per epoch, a line per seed."
-    fig, axes = new_figure(r, 'Training', 3, (11, 3.2))
+    fig, axes = new_figure(r, 'Training', 3, (7.5, 3.))
     first = r.history.drop_duplicates('downsample').set_index('downsample').seed
     for ax, (column, text) in zip(axes, LEARNING.items()):
         for (v, seed), h in r.history.groupby(['downsample', 'seed'], sort=False):
@@ -272,7 +274,7 @@ def training_curves(r: Results, # any results
             ax.plot(h.epoch, h[column], color=looks[v].color, lw=1.2, alpha=.8, label=label)
         ax.set(xlabel='epoch', ylabel=text)
     axes[1].set_ylim(0, r.history.val_loss.quantile(.98)*1.1)
-    axes[0].legend(frameon=False, fontsize=8)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=3, fontsize=8, frameon=False)
     return fig
 
 # %% ../../nbs/reports/03_figures.ipynb #4abae933
@@ -315,11 +317,11 @@ def along(table: pd.DataFrame, # settings, variant, mean, low, high, n (seeds); 
     others, values = [s for s in settings if s != axis], sorted(table[axis].unique())
     table = table.assign(x=table[axis].map(values.index))
     panels = list(table.groupby(others)) if others else [((), table)]
-    fig = Figure(figsize=(2.6 + 2.8*len(panels), 3.4), layout='constrained')
+    fig = Figure(figsize=(1.9 + 2.8*len(panels), 3.4), layout='constrained')
     for ax, (key, part) in zip(np.atleast_1d(fig.subplots(1, len(panels), sharey=True)), panels):
         draw_part(ax, part, values)
         ax.set(xlabel=axis.replace('_', ' '), title=', '.join(f'{k} {v}' for k, v in zip(others, key)))
     seeds = '–'.join(map(str, sorted({table.n.min(), table.n.max()})))
-    fig.axes[0].set_ylabel(f'{metric}, mean and 95 % interval, {seeds} seeds a variant')
-    fig.axes[-1].legend(frameon=False, fontsize=7, loc='center left', bbox_to_anchor=(1, .5))
+    fig.axes[0].set_ylabel(f'{metric}, mean and 95 % interval, {seeds} seeds a variant', fontsize=8)
+    fig.axes[-1].legend(frameon=False, fontsize=8, loc='center left', bbox_to_anchor=(1, .5))
     return fig

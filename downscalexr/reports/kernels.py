@@ -111,9 +111,9 @@ def kernels_table(off: Results, # without kernels
 def plot_kernels(off: Results, # without kernels
                  on: Results, # with kernels
                 ) -> Figure:
-    "Test AUC of each seed without and with kernels; the differences beside the spread between seeds."
+    "AUC of each seed without and with kernels; the differences beside the spread between seeds."
     pairs, means = seed_pairs(off, on), mean_differences(off, on)
-    fig = Figure(figsize=(9, 3.4), layout='constrained')
+    fig = Figure(figsize=(7.5, 3.4), layout='constrained')
     left, right = fig.subplots(1, 2)
     band = np.sqrt(2)*spread_row(pairs)['seed_sd']
     right.axhspan(-band, band, color='0.93')

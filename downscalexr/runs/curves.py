@@ -26,7 +26,7 @@ def plot_history(history: list[dict], # rows of history.jsonl
     "How the run learned; the chosen epoch is marked."
     h, look = pd.DataFrame(history), looks[cfg.downsample]
     best = h.epoch.iloc[-1] if cfg.updates else h.epoch[h.val_auroc.idxmax()]
-    fig = Figure(figsize=(8, 2.8), layout='constrained')
+    fig = Figure(figsize=(7.5, 2.8), layout='constrained')
     a, b = fig.subplots(1, 2)
     a.plot(h.epoch, h.train_loss, '--', color=look.color, label='train')
     a.plot(h.epoch, h.val_loss, color=look.color, label='validation')
@@ -52,7 +52,7 @@ def draw_logits(ax, # matplotlib axes
     ax.axvline(0, color='k', lw=1, label='threshold 0.5')
     ax.axvline(cutoff, color='k', ls=':', lw=1, label='threshold of validation')
     ax.set(xlabel='logit', ylabel=f'{name} images')
-    ax.legend(frameon=False, fontsize=7)
+    ax.legend(frameon=False, fontsize=8)
 
 # %% ../../nbs/runs/10_curves.ipynb #e066f7f4
 def draw_roc(ax, # matplotlib axes
@@ -68,7 +68,7 @@ def draw_roc(ax, # matplotlib axes
         label = f'{name}, AUC {auroc(rows.label, rows.logit):.3f}, n = {len(rows)}'
         ax.plot(fpr, tpr, style, color=color, label=label)
     ax.set(xlabel='1 − specificity', ylabel='sensitivity', aspect='equal')
-    ax.legend(frameon=False, fontsize=7)
+    ax.legend(frameon=False, fontsize=8)
 
 # %% ../../nbs/runs/10_curves.ipynb #581d8cac
 def plot_scores(predictions: pd.DataFrame, # split, label, logit
@@ -76,7 +76,7 @@ def plot_scores(predictions: pd.DataFrame, # split, label, logit
                 cfg, # the run's configuration, for colour and title
                ) -> Figure: # histogram of logits, ROC of validation and test
     "How the run separates the classes."
-    fig, color = Figure(figsize=(8, 2.8), layout='constrained'), looks[cfg.downsample].color
+    fig, color = Figure(figsize=(7.5, 2.8), layout='constrained'), looks[cfg.downsample].color
     a, b = fig.subplots(1, 2, width_ratios=(1.6, 1))
     last = 'test' if 'test' in set(predictions.split) else 'val' # the test folder may be withheld
     name = dict(test='test', val='validation')[last]
@@ -102,7 +102,7 @@ def plot_live(history: list[dict], # rows of history.jsonl so far
               cfg, # the run's configuration, for colour and title
              ) -> Figure: # loss and AUC
     "A run under way."
-    fig, look = Figure(figsize=(8, 2.8), layout='constrained'), looks[cfg.downsample]
+    fig, look = Figure(figsize=(7.5, 2.8), layout='constrained'), looks[cfg.downsample]
     a, b = fig.subplots(1, 2)
     a.plot(*np.array(steps).reshape(-1, 2).T, color='0.8', lw=.8, label='batches')
     epochs = [r['epoch'] for r in history]

@@ -193,7 +193,7 @@ def file_figures(folder: Path, # of the run
     figures = dict(history=plot_history(history, cfg), scores=plot_scores(predictions, cutoff, cfg))
     for name, figure in figures.items():
         image = io.BytesIO()
-        figure.savefig(image, dpi=110, format='png')
+        figure.savefig(image, dpi=200, format='png')
         atomic_write(folder/f'{name}.png', image.getvalue())
 
 # %% ../../nbs/runs/14_filing.ipynb #e0db9e30

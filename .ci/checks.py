@@ -231,7 +231,7 @@ def entry_faults(name: str, lines: list[str]) -> list[str]:
     "Parameters without a comment, beside them or above."
     faults = [f'{name} is shown as *args, **kwargs'] if '*args' in str(lines) and '**kwargs' in str(lines) else []
     for before, line in zip(['', *lines], lines):
-        parameter = line.startswith('    ') and line.rstrip().split('  #')[0].endswith(',') or ': ' in line.lstrip()[:-1]
+        parameter = line.split('  #')[0].endswith(',') or ': ' in line.lstrip()[:-1]
         inside = line.startswith('    ') and not line.lstrip().startswith(('#', 'def ', ')', 'self,', '*,', '/,'))
         if parameter and inside and '  # ' not in line and not before.lstrip().startswith('#'):
             faults.append(f'{name}: no comment on {line.strip()}')
@@ -293,6 +293,19 @@ def unconvertible(texts: dict[str, str]) -> list[str]:
             if ' '.join(equation.split())[:60] in ' '.join(said.split())] or said.splitlines()[:9]
 
 
+def addresses() -> list[str]:
+    "Files that name the project's owner or site, which stand in settings.ini alone (nbdev copies them to _modidx)."
+    ini = ConfigParser()
+    ini.read(ROOT/'settings.ini', encoding='utf-8')
+    own = ini['DEFAULT']['git_url'], ini['DEFAULT']['doc_host']
+    files = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    kinds = ('.ipynb', '.py', '.md', '.yml', '.toml', '.qmd')
+    found = [f for f in files.split('\0') if f.endswith(kinds) and (ROOT/f).exists()]
+    texts = {f: (ROOT/f).read_text(encoding='utf-8') for f in found}
+    return [f'{f}: {a} stands in settings.ini alone; link by relative paths' for f, text in texts.items() for a in own
+            if a in text and not f.endswith('_modidx.py')]
+
+
 def look_at_pages(folder: Path):
     "Look at all processed pages below a folder."
     read = {p.relative_to(folder).as_posix(): nbformat.read(p, as_version=4) for p in sorted(folder.rglob('*.ipynb'))}
@@ -342,7 +355,7 @@ def docs():
     wanted = sorted(page(p) for p in NOTEBOOKS)
     differing = sorted(set(listed) ^ set(wanted)) or 'one is listed twice'
     need(sorted(listed) == wanted, f'sidebar.yml and the notebooks differ: {differing}')
-    faults = [fault for path in PAGES for fault in broken_links(path)]
+    faults = [fault for path in PAGES for fault in broken_links(path)] + addresses()
     need(not faults, '\n'.join(faults))
     sh(sys.executable, ROOT/'.ci'/'readme.py', '--check')
     processed()

@@ -249,7 +249,6 @@ def anchors(nb) -> set[str]:
 def dead_links(name: str, nb, known: dict[str, set]) -> list[str]:
     "Links between processed pages that lead nowhere."
     text = without_code('\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown'))
-    text += '\n'.join(re.findall(r'\[`[^`\n]+`\]\([^)\s]+\)', '\n'.join(c.source for c in nb.cells)))
     faults = []
     for target, anchor in re.findall(r'\]\(((?!https?:)[^)#\s]*\.html|)(#[^)\s]+)?\)', text):
         there = os.path.normpath(Path(name).parent/target) if target else name
@@ -265,6 +264,7 @@ def processed_faults(nb) -> list[str]:
     stored = outputs_text(nb)
     machine = STATE.search(prose + stored) or PLACE.search('\n'.join([prose, code, stored]))
     math = [a or b for a, b in MATH.findall(without_code(prose))]
+    by_file = re.search(r'\[`?(\w+/)?\d\d[a-z]?_\w+`?\]\(', re.sub(r'```.*?```', '', prose, flags=re.DOTALL))
     doubled = [m for m in math if re.search(r'\\\\[a-zA-Z]', m)]
     shown = [bool(re.match('#### ', c.source)) for c in nb.cells]
     figures = [i for i, c in enumerate(nb.cells) if any('image/png' in o.get('data', {}) or 'image/svg+xml' in
@@ -273,7 +273,7 @@ def processed_faults(nb) -> list[str]:
               'a markdown link in code': '](http' in code or re.search(r'\[`[^`\n]+`\]\([^)\n]+\.html', code),
               'an error in an output': any(o.output_type == 'error' or o.get('name') == 'stderr' for o in outputs),
               f'a doubled backslash in an equation: {doubled[:1]}': doubled,
-              'a link is named by a file': re.search(r'\[`?(\w+/)?\d\d[a-z]?_\w+`?\]\(', without_code(prose)),
+              'a link is named by a file': by_file,
               'ten entries stand before the first figure': figures and sum(shown[:figures[0]]) >= 10}
     return [k for k, found in faults.items() if found] + [f for entry in entries(nb) for f in entry_faults(*entry)]
 

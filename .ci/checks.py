@@ -212,12 +212,132 @@ def broken_links(path: Path) -> list[str]:
 
 
 def processed():
-    "Run nbdev's step before Quarto on a copy (nbdev_proc_nbs would try to install Quarto) and see every page come out."
+    "Run nbdev's step before Quarto on a copy (nbdev_proc_nbs would try to install Quarto) and look at every page."
     copy = copy_source('docs')
-    sh(sys.executable, '-c', 'from nbdev.serve import proc_nbs; proc_nbs()', cwd=copy)
+    said = sh(sys.executable, '-c', 'from nbdev.serve import proc_nbs; proc_nbs(n_workers=0)', cwd=copy)
+    need('Error' not in said and 'Warning' not in said, f'nbdev complains:\n{said[-2000:]}')
     pages = {p.relative_to(copy/'_proc').as_posix() for p in (copy/'_proc').rglob('*.ipynb')}
     wanted = {page(p) for p in NOTEBOOKS}
     need(pages == wanted, f'nbdev did not process {sorted(wanted ^ pages)}')
+    look_at_pages(copy/'_proc')
+
+
+# what only this machine knows: its environment, addresses of objects, home folders
+STATE = re.compile(r'environ\(\{|<lambda>|<function \w+ at|\bat 0x[0-9a-f]{6,}')
+PLACE = re.compile(r'/(?:root|Users|work|farm)/\w+|' + re.escape(str(Path.home())) + r'/\w+')
+MATH = re.compile(r'\$\$(.+?)\$\$|(?<![\\$\w])\$(?=\S)([^$\n]+?)(?<=\S)\$(?![\d$])', re.DOTALL)
+
+
+def without_code(text: str) -> str:
+    "Markdown less what stands in it as code."
+    return re.sub(r'^ *```.*?^ *```|(`+).+?\1', '', text, flags=re.DOTALL | re.MULTILINE)
+
+
+def code_of(nb) -> list[str]:
+    "What a processed page shows as code."
+    fenced = [m for c in nb.cells if c.cell_type == 'markdown' for m in re.findall(r'```.*?```', c.source, re.DOTALL)]
+    return [c.source for c in nb.cells if c.cell_type == 'code'] + fenced
+
+
+def entries(nb) -> list[tuple[str, list[str]]]:
+    "The entries of the reference on a processed page, each with the lines of its signature."
+    found = [re.match(r'#### (\S+) \{#.*?\n```python\n(.*?)\n```', c.source, re.DOTALL) for c in nb.cells]
+    return [(m[1], m[2].splitlines()) for m in found if m]
+
+
+def entry_faults(name: str, lines: list[str]) -> list[str]:
+    "Parameters without a comment, beside them or above."
+    faults = [f'{name} is shown as *args, **kwargs'] if '*args' in str(lines) and '**kwargs' in str(lines) else []
+    for before, line in zip(['', *lines], lines):
+        parameter = line.split('  #')[0].endswith(',') or ': ' in line.lstrip()[:-1]
+        inside = line.startswith('    ') and not line.lstrip().startswith(('#', 'def ', ')', 'self,', '*,', '/,'))
+        if parameter and inside and '  # ' not in line and not before.lstrip().startswith('#'):
+            faults.append(f'{name}: no comment on {line.strip()}')
+    return faults
+
+
+def anchors(nb) -> set[str]:
+    "What links can lead to on a processed page: entries, labels and headings."
+    text = '\n'.join(c.source for c in nb.cells)
+    headings = re.findall(r'^#+ (.+?)(?: \{.*\})?$', text, re.MULTILINE)
+    slugs = {re.sub(r'\s', '-', re.sub(r'[^\w\s.-]', '', h).strip().lower()) for h in headings}
+    return {*re.findall(r'\{#(\S+)\}', text), *re.findall(r'^#\| label: (\S+)', text, re.MULTILINE), *slugs}
+
+
+def dead_links(name: str, nb, known: dict[str, set]) -> list[str]:
+    "Links between processed pages that lead nowhere."
+    text = without_code('\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown'))
+    faults = []
+    for target, anchor in re.findall(r'\]\(((?!https?:)[^)#\s]*\.html|)(#[^)\s]+)?\)', text):
+        there = os.path.normpath(Path(name).parent/target) if target else name
+        if there not in known or anchor and anchor[1:] not in known[there]:
+            faults.append(f'the link to {target}{anchor} leads nowhere')
+    return faults
+
+
+def processed_faults(nb) -> list[str]:
+    "What is wrong with one page as it is handed to Quarto, links left aside."
+    prose = '\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown')
+    code, outputs = '\n'.join(code_of(nb)), [o for c in nb.cells for o in c.get('outputs', [])]
+    stored = outputs_text(nb)
+    machine = STATE.search(prose + stored) or PLACE.search('\n'.join([prose, code, stored]))
+    math = [a or b for a, b in MATH.findall(without_code(prose))]
+    by_file = re.search(r'\[`?(\w+/)?\d\d[a-z]?_\w+`?\]\(', re.sub(r'```.*?```', '', prose, flags=re.DOTALL))
+    doubled = [m for m in math if re.search(r'\\\\[a-zA-Z]', m)]
+    shown = [bool(re.match('#### ', c.source)) for c in nb.cells]
+    figures = [i for i, c in enumerate(nb.cells) if any('image/png' in o.get('data', {}) or 'image/svg+xml' in
+                                                        o.get('data', {}) for o in c.get('outputs', []))]
+    faults = {f'machine state: {machine and machine[0]}': machine,
+              'a markdown link in code': '](http' in code or re.search(r'\[`[^`\n]+`\]\([^)\n]+\.html', code),
+              'an error in an output': any(o.output_type == 'error' or o.get('name') == 'stderr' for o in outputs),
+              f'a doubled backslash in an equation: {doubled[:1]}': doubled,
+              'a link is named by a file': by_file,
+              'ten entries stand before the first figure': figures and sum(shown[:figures[0]]) >= 10}
+    return [k for k, found in faults.items() if found] + [f for entry in entries(nb) for f in entry_faults(*entry)]
+
+
+def unconvertible(texts: dict[str, str]) -> list[str]:
+    "Equations that pandoc cannot convert, by page."
+    math = {(name, (a or b).strip()): '$$' if a else '$'
+            for name, text in texts.items() for a, b in MATH.findall(without_code(text))}
+    pandoc = shutil.which('pandoc')
+    if not pandoc:
+        import pypandoc  # brings pandoc with it
+        pandoc = pypandoc.get_pandoc_path()
+    text = '\n\n'.join(f'{mark}{equation}{mark}' for (_, equation), mark in math.items())
+    words = [pandoc, '--from', 'markdown', '--to', 'html', '--mathml', '--output', os.devnull]
+    said = subprocess.run(words, input=text, capture_output=True, text=True, check=True).stderr
+    return [f'{name}: pandoc cannot convert {equation!r}' for name, equation in math
+            if ' '.join(equation.split())[:60] in ' '.join(said.split())] or said.splitlines()[:9]
+
+
+def addresses() -> list[str]:
+    "Files that name the project's owner or site, which stand in settings.ini alone (nbdev copies them to _modidx)."
+    ini = ConfigParser()
+    ini.read(ROOT/'settings.ini', encoding='utf-8')
+    own = ini['DEFAULT']['git_url'], ini['DEFAULT']['doc_host']
+    files = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    kinds = ('.ipynb', '.py', '.md', '.yml', '.toml', '.qmd')
+    found = [f for f in files.split('\0') if f.endswith(kinds) and (ROOT/f).exists()]
+    texts = {f: (ROOT/f).read_text(encoding='utf-8') for f in found}
+    return [f'{f}: {a} stands in settings.ini alone; link by relative paths' for f, text in texts.items() for a in own
+            if a in text and not f.endswith('_modidx.py')]
+
+
+def look_at_pages(folder: Path):
+    "Look at all processed pages below a folder."
+    read = {p.relative_to(folder).as_posix(): nbformat.read(p, as_version=4) for p in sorted(folder.rglob('*.ipynb'))}
+    html = {name: re.search(r'^output-file: (\S+)', nb.cells[0].source, re.MULTILINE) for name, nb in read.items()}
+    known = {(Path(name).parent/m[1]).as_posix(): anchors(read[name]) for name, m in html.items() if m}
+    faults = [f'{name}: no title' for name, m in html.items() if not m]
+    for name, nb in read.items():
+        own = (Path(name).parent/html[name][1]).as_posix() if html[name] else name
+        faults += [f'{name}: {f}' for f in processed_faults(nb) + dead_links(own, nb, known)]
+    faults += unconvertible({name: '\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown')
+                             for name, nb in read.items()})
+    index = (ROOT/'downscalexr'/'_modidx.py').read_text(encoding='utf-8')
+    index = STATE.search(index) or PLACE.search(index)
+    need(not faults and not index, '\n'.join([*faults, *([f'_modidx.py: {index[0]}'] if index else [])]))
 
 
 def copy_source(name: str) -> Path:
@@ -252,7 +372,7 @@ def docs():
     wanted = sorted(page(p) for p in NOTEBOOKS)
     differing = sorted(set(listed) ^ set(wanted)) or 'one is listed twice'
     need(sorted(listed) == wanted, f'sidebar.yml and the notebooks differ: {differing}')
-    faults = [fault for path in PAGES for fault in broken_links(path)]
+    faults = [fault for path in PAGES for fault in broken_links(path)] + addresses()
     need(not faults, '\n'.join(faults))
     sh(sys.executable, ROOT/'.ci'/'readme.py', '--check')
     processed()

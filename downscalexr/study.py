@@ -83,7 +83,7 @@ class StudyOptions:
     slurm: bool = False # start the workers as Slurm jobs
     interface: str = '' # Slurm: network interface of scheduler and workers, e.g. ib0
     slurm_queue: str = '' # partition
-    slurm_account: str = ''
+    slurm_account: str = '' # that is charged
     slurm_walltime: str = '' # time limit, e.g. 04:00:00
     slurm_memory: str = '' # per worker, e.g. 3GiB
     slurm_gpu: bool = False # a GPU per worker
@@ -329,7 +329,7 @@ def need_checkout():
 
 # %% ../nbs/sweeps/11_study.ipynb #4dfe4b6d
 def begin_study(spec: dict, # from `study_spec`
-                options: StudyOptions=StudyOptions(), # noqa: B008 (frozen)
+                options: StudyOptions=StudyOptions(), # how it is run # noqa: B008 (frozen)
                 replace: bool=False, # forget the runs a study of this name had
                 yes: bool=False, # begin very many runs without asking
                 dry_run: bool=False, # only list the runs and estimate the time
@@ -347,7 +347,7 @@ def begin_study(spec: dict, # from `study_spec`
 
 # %% ../nbs/sweeps/11_study.ipynb #703e9bda
 def resume_study(name: str='', # of a study; empty: the latest
-                 options: StudyOptions=StudyOptions(), # noqa: B008 (frozen)
+                 options: StudyOptions=StudyOptions(), # how it is run # noqa: B008 (frozen)
                 ) -> int: # exit code: 0 when all runs are finished
     "Run what is not done of a study, as it was recorded."
     need_checkout()
@@ -356,7 +356,7 @@ def resume_study(name: str='', # of a study; empty: the latest
 
 # %% ../nbs/sweeps/11_study.ipynb #c9d23a59
 def retry_failed(name: str='', # of a study; empty: the latest
-                 options: StudyOptions=StudyOptions(), # noqa: B008 (frozen)
+                 options: StudyOptions=StudyOptions(), # how it is run # noqa: B008 (frozen)
                 ) -> int: # exit code: 0 when all runs are finished
     "Forget the failures of a study and run these again."
     need_checkout()

@@ -36,9 +36,10 @@ class Finding:
         return line if self.good else f'{line}\n{"":18} {redact(self.remedy)}'
 
 # %% ../../nbs/command/02_doctor.ipynb #738e7f2a
-def python_version(version: tuple=sys.version_info, # of Python
-                  ) -> Finding:
+def python_version(version: tuple|None=None, # of Python; default: the one that runs
+                  ) -> Finding: # good from 3.11 on
     "Python must be 3.11 or newer."
+    version = version or tuple(sys.version_info)
     said = '.'.join(map(str, version[:3]))
     return Finding('Python', tuple(version[:2]) >= (3, 11), said, 'Install Python 3.11 or newer and set up again.')
 

@@ -158,9 +158,10 @@ def write_predictions(out: Path, # file to make
                       paths: list[Path], # of images
                       predicted: Callable, # paths → rows, as `predictions` gives them
                       batch: int, # images at once
-                      told: Callable=lambda n: None, # is called with the number of rows that were written
+                      told: Callable|None=None, # is called with the number of rows that were written
                      ) -> int: # files that could not be read
     "Write rows as they come, and give the file its name at the end."
+    told = told or (lambda n: None)
     kept = begin_part(out, form, a.id)
     left = unfinished_batches(paths, batch, kept)
     told(len(kept))

@@ -65,11 +65,11 @@ def claim_parts(val_labels: np.ndarray, # (V,)
 # %% ../../nbs/evidence/26_claims.ipynb #3f5c8d54
 def claim_runs(study: Path, # folder of committed files
                why: str, # for the log of readings
-               keep: Callable=lambda run: True, # row of a run → whether it is of the claim
+               keep: Callable|None=None, # row of a run → whether it is of the claim; default: all are
                log: bool=True, # False: the reading is in the log already
               ) -> tuple[dict, dict, pd.DataFrame]: # operator → metric → (runs,), → mean part; cases of the test
     "Metrics of the runs of a claim, and the parts of each operator averaged over its runs."
-    return gather(study, why, log, keep, claim_parts)
+    return gather(study, why, log, keep or (lambda run: True), claim_parts)
 
 # %% ../../nbs/evidence/26_claims.ipynb #4f5e2c8a
 def drawn_metric(metric: str, # a name of `claim_parts`

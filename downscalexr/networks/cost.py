@@ -18,11 +18,13 @@ from ..downsample import count_operations, get_operator, operators
 from .backbones import ARCHS, DownPair
 
 # %% ../../nbs/networks/02_cost.ipynb #a776d070
-def n_parameters(model: nn.Module) -> int: # weights and biases that are trained
+def n_parameters(model: nn.Module, # any
+                ) -> int: # weights and biases that are trained
     "Number of trained parameters."
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
-def size_mib(model: nn.Module) -> float: # MiB (2**20 bytes)
+def size_mib(model: nn.Module, # any
+            ) -> float: # MiB (2**20 bytes)
     "Size of all parameters and buffers in memory."
     return sum(t.numel()*t.element_size() for t in (*model.parameters(), *model.buffers()))/2**20
 
@@ -108,7 +110,10 @@ def scaled(arch: str, # one of `ARCHS`
     "The channel counts of a network at another width."
     return tuple(max(1, round(c*width)) for c in ARCHS[arch].base)
 
-def budget(downsample: str, arch: str, image_size: int, channels: tuple, # of the network
+def budget(downsample: str, # one of `operators()`
+           arch: str, # one of `ARCHS`
+           image_size: int, # pixels on each side
+           channels: tuple, # of the stages
            control: str, # 'param' or 'mac'
           ) -> int: # parameters or multiply-adds
     "What a network costs, without making its weights."

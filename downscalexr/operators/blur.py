@@ -241,7 +241,10 @@ def blur(x: torch.Tensor, # (N, C, H, W)
 class BlurPool(Halving):
     "Binomial filter and sampling."
     taps = (.25, .5, .25)
-    def __init__(self, channels: int): super().__init__()
+    def __init__(self,
+                 channels: int, # any
+                ):
+        super().__init__()
     def halve(self, x: torch.Tensor) -> torch.Tensor: return blur(x, self.taps)
 
 @register('blurpool3', 'BlurPool, 3 taps', 'Zhang 2019', count=lambda c, h, w: dict(macs=9*c*h*w),
@@ -277,7 +280,9 @@ def pass_convblur(layer: nn.Module, # a ConvBlurPool
           show=pass_convblur, count=lambda c, h, w: dict(macs=36*c*c*h*w + 9*c*h*w, compares=4*c*h*w))
 class ConvBlurPool(BlurPool):
     "3×3 convolution, ReLU, BlurPool."
-    def __init__(self, channels: int):
+    def __init__(self,
+                 channels: int, # of the input and the output
+                ):
         super().__init__(channels)
         self.conv, self.act = nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU()
     def halve(self, x: torch.Tensor) -> torch.Tensor: return blur(self.act(self.conv(x)), self.taps)

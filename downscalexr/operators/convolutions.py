@@ -16,7 +16,9 @@ from .registry import Halving, register
 # %% ../../nbs/operators/05_convolutions.ipynb #5aeafc23
 @register('strided_extra', 'strided conv, added', 'Springenberg et al. 2015', show=pass_centre,
           equation=r'(k * x)[2i, 2j] \text{ as a layer of its own}', count=lambda c, h, w: dict(macs=9*c*c*h*w))
-def strided_extra(channels: int) -> nn.Module: return StridedConv2d(channels, channels, 3, padding=1)
+def strided_extra(channels: int, # of the input and the output
+                 ) -> nn.Module: # a convolution at stride 2
+    return StridedConv2d(channels, channels, 3, padding=1)
 
 # %% ../../nbs/operators/05_convolutions.ipynb #9475e460
 def pass_conv(layer: nn.Module): # with a convolution `conv`
@@ -27,7 +29,9 @@ def pass_conv(layer: nn.Module): # with a convolution `conv`
           count=lambda c, h, w: dict(macs=4*c*c*h*w))
 class Patchify(Halving):
     "A 2×2 convolution at stride 2."
-    def __init__(self, channels: int):
+    def __init__(self,
+                 channels: int, # of the input and the output
+                ):
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 2, stride=2)
 

@@ -57,7 +57,10 @@ class RowsAverage(torch.autograd.Function):
           count=lambda c, h, w: dict(macs=4*c*h*w))
 class AvgPool(Halving):
     "The mean of each 2×2 window."
-    def __init__(self, channels: int): super().__init__()
+    def __init__(self,
+                 channels: int, # any
+                ):
+        super().__init__()
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
         if prefers_rows(x):
@@ -108,7 +111,10 @@ def window_max(x: torch.Tensor, # (N, C, 2h, 2w)
           count=lambda c, h, w: dict(compares=3*c*h*w))
 class MaxPool(Halving):
     "The largest value of each 2×2 window."
-    def __init__(self, channels: int): super().__init__()
+    def __init__(self,
+                 channels: int, # any
+                ):
+        super().__init__()
 
     def halve(self, x: torch.Tensor) -> torch.Tensor: return window_max(x)
 
@@ -144,7 +150,9 @@ def pass_centre(conv: nn.Conv2d, # square kernel; of an even one the upper left 
 
 @register('strided', 'strided conv, in place', 'Springenberg et al. 2015', equation=r'(k * x)[2i, 2j]', in_conv=True,
           show=pass_centre, count=lambda c, h, w: dict(macs=9*c*c*h*w))
-def strided(channels: int) -> nn.Module: return StridedConv2d(channels, channels, 3, padding=1)
+def strided(channels: int, # of the input and the output
+           ) -> nn.Module: # a convolution at stride 2
+    return StridedConv2d(channels, channels, 3, padding=1)
 
 # %% ../../nbs/operators/03_original.ipynb #f09503a3
 ORIGINAL = ('avgpool', 'maxpool', 'strided')

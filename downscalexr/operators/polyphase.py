@@ -77,7 +77,9 @@ def hidden_channels(c: int) -> int: return max(4, c//2)
 
 class Score(nn.Module):
     "A number for each polyphase component, blind to circular shifts."
-    def __init__(self, channels: int):
+    def __init__(self,
+                 channels: int, # of the input and the output
+                ):
         super().__init__()
         hidden = hidden_channels(channels)
         self.conv = nn.Conv2d(channels, hidden, 3, padding=1, padding_mode='circular')
@@ -127,7 +129,9 @@ def tips_count(c: int, h: int, w: int) -> dict:
           equation=r'\sum_k \tau_k x_k,\; \tau = \mathrm{softmax}_k\, s_\theta(x_k)', count=tips_count)
 class TIPS(Polyphase):
     "The polyphase components, mixed by learned weights."
-    def __init__(self, channels: int):
+    def __init__(self,
+                 channels: int, # of the input and the output
+                ):
         super().__init__()
         self.score = Score(channels)
 

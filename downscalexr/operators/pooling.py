@@ -154,7 +154,10 @@ class LIP(Halving):
           count=lambda c, h, w: dict(macs=12*c*h*w, compares=5*c*h*w, exps=c*h*w))
 class StochasticPool(Halving):
     "One value of each 2×2 window, drawn in proportion to its size; its expectation at evaluation."
-    def __init__(self, channels: int): super().__init__()
+    def __init__(self,
+                 channels: int, # any
+                ):
+        super().__init__()
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
         parts = torch.stack(quarters(at_least_float32(x)))
@@ -198,7 +201,10 @@ def fractional_count(c: int, h: int, w: int) -> dict:
           equation=r'\max \text{ over } x[s_i : s_i + 2, t_j : t_j + 2], \text{ twice}')
 class FractionalMaxPool(Halving):
     "Two max poolings by about √2, with random windows in training."
-    def __init__(self, channels: int): super().__init__()
+    def __init__(self,
+                 channels: int, # any
+                ):
+        super().__init__()
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
         size = [int(s)//2 for s in x.shape[2:]]

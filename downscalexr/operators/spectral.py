@@ -58,7 +58,10 @@ def flc_count(c: int, h: int, w: int) -> dict: return dict(macs=c*(4*h*h*w + 2*h
           equation=r'\mathcal F^{-1}\,\mathrm{crop}_{|k| \le n/4}\,\mathcal F x')
 class FLC(Halving):
     "The ideal low-pass filter on a periodic map."
-    def __init__(self, channels: int): super().__init__()
+    def __init__(self,
+                 channels: int, # any
+                ):
+        super().__init__()
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
         v = at_least_float32(x)
@@ -74,7 +77,9 @@ def diffstride_count(c: int, h: int, w: int) -> dict:
 class DiffStride(Halving):
     "A low-pass filter with a learned limit per axis."
     slope = .25 # of the new limit frequency
-    def __init__(self, channels: int):
+    def __init__(self,
+                 channels: int, # of the input and the output
+                ):
         super().__init__()
         self.limit = nn.Parameter(torch.ones(2))
 
@@ -116,7 +121,9 @@ def pass_low(layer: nn.Module): # an HWD
           show=pass_low, count=lambda c, h, w: dict(macs=4*c*c*h*w + c*h*w, compares=c*h*w))
 class HWD(Halving):
     "Haar transform, 1×1 convolution, normalisation, ReLU."
-    def __init__(self, channels: int):
+    def __init__(self,
+                 channels: int, # of the input and the output
+                ):
         super().__init__()
         self.conv, self.norm, self.act = nn.Conv2d(4*channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU()
 
@@ -135,5 +142,8 @@ DB2 = tuple((a + s*math.sqrt(3))/8 for a, s in ((1, 1), (3, 1), (3, -1), (1, -1)
           equation=r'(\ell * x)[2i, 2j],\; \ell = \tfrac18[1+\sqrt3, 3+\sqrt3, 3-\sqrt3, 1-\sqrt3]')
 class Daubechies2(Halving):
     "Low-pass part of the db2 wavelet transform."
-    def __init__(self, channels: int): super().__init__()
+    def __init__(self,
+                 channels: int, # any
+                ):
+        super().__init__()
     def halve(self, x: torch.Tensor) -> torch.Tensor: return blur(x, DB2)

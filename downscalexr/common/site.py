@@ -319,9 +319,9 @@ class SitePages(Processor):
         marks = set(getattr(cell, 'directives_', None) or ())
         if cell.cell_type == 'markdown':
             cell.source = linked(cell.source, self.site, self.words)
-        elif cell.cell_type == 'code' and 'hide' in marks or 'default_exp' in marks:
+        elif {'hide', 'default_exp'} & marks:
             return []
-        elif cell.cell_type == 'code' and {'export', 'exports', 'exporti'} & marks:
+        elif {'export', 'exports', 'exporti'} & marks:
             return self.exported(cell.source)
         return [cell]
 

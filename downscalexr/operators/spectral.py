@@ -67,11 +67,12 @@ class FLC(Halving):
         v = at_least_float32(x)
         return apply_matrices(v, *(low_cut(n, v) for n in v.shape[2:])).to(x.dtype)
 
-# %% ../../nbs/operators/08_spectral.ipynb #b19aea5c
+# %% ../../nbs/operators/08_spectral.ipynb #107585fe
 def diffstride_count(c: int, h: int, w: int) -> dict:
-    "FLC, and its matrices made anew in every call."
+    "FLC, and its matrices made anew."
     return dict(macs=flc_count(c, h, w)['macs'] + 2*(h*h + w*w))
 
+# %% ../../nbs/operators/08_spectral.ipynb #b19aea5c
 @register('diffstride', 'learned low cut (DiffStride)', 'Riad et al. 2022', count=diffstride_count,
           equation=r'\mathcal F^{-1}\,\mathrm{crop}\; g_c(k)\,\mathcal F x')
 class DiffStride(Halving):
@@ -90,7 +91,8 @@ class DiffStride(Halving):
 
     def halve(self, x: torch.Tensor) -> torch.Tensor:
         v = at_least_float32(x)
-        return apply_matrices(v, *(self.matrix(i, n).to(v.dtype) for i, n in enumerate(v.shape[2:]))).to(x.dtype)
+        matrices = (self.matrix(i, n).to(v.dtype) for i, n in enumerate(v.shape[2:]))
+        return apply_matrices(v, *matrices).to(x.dtype)
 
 # %% ../../nbs/operators/08_spectral.ipynb #9331ffbf
 HAAR = ((1, 1, 1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1)) # signs of a, b, c, d in LL, HL, LH, HH
@@ -108,21 +110,22 @@ def haar_matrix(like: torch.Tensor, # any
     shared = i[:, None] & i
     return .5 - ((shared == 1) | (shared == 2)).to(like.dtype)
 
-# %% ../../nbs/operators/08_spectral.ipynb #bd9b8a99
+# %% ../../nbs/operators/08_spectral.ipynb #dac86018
 def pass_low(layer: nn.Module): # an HWD
     "Weights of the figures: half the LL band, no ReLU."
-    nn.init.zeros_(layer.conv.weight)
-    nn.init.zeros_(layer.conv.bias)
+    for part in (layer.conv.weight, layer.conv.bias):
+        nn.init.zeros_(part)
     for i in range(len(layer.conv.weight)):
         nn.init.constant_(layer.conv.weight[i, i], .5)
     layer.act = nn.Identity()
 
+# %% ../../nbs/operators/08_spectral.ipynb #bd9b8a99
 @register('haar', 'Haar wavelet (HWD)', 'Xu et al. 2023', equation=r'\mathrm{relu}(\mathrm{bn}(W\,[LL, HL, LH, HH]))',
           show=pass_low, count=lambda c, h, w: dict(macs=4*c*c*h*w + c*h*w, compares=c*h*w))
 class HWD(Halving):
     "Haar transform, 1×1 convolution, normalisation, ReLU."
     def __init__(self,
-                 channels: int, # of the input and the output
+                 channels: int, # of input and output
                 ):
         super().__init__()
         self.conv, self.norm, self.act = nn.Conv2d(4*channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU()

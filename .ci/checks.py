@@ -311,6 +311,10 @@ def unconvertible(texts: dict[str, str]) -> list[str]:
             if ' '.join(equation.split())[:60] in ' '.join(said.split())] or said.splitlines()[:9]
 
 
+# Written by nbdev from settings.ini, or read by tools that know no variables, and tested equal to it
+ELSEWHERE = ('downscalexr/_modidx.py', '_quarto.yml', 'nbs/_quarto.yml', '.binder/colab.ipynb')
+
+
 def addresses() -> list[str]:
     "Files that name the project's owner or site, which stand in settings.ini alone (nbdev copies them to _modidx)."
     ini = ConfigParser()
@@ -321,7 +325,7 @@ def addresses() -> list[str]:
     found = [f for f in files.split('\0') if f.endswith(kinds) and (ROOT/f).exists()]
     texts = {f: (ROOT/f).read_text(encoding='utf-8') for f in found}
     return [f'{f}: {a} stands in settings.ini alone; link by relative paths' for f, text in texts.items() for a in own
-            if a in text and not f.endswith('_modidx.py')]
+            if a in text and f not in ELSEWHERE]
 
 
 def look_at_pages(folder: Path):

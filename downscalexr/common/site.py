@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PROMISED', 'APART', 'module_text', 'module_tree', 'imports_of', 'module_imports', 'offered', 'home_of', 'own_entries',
            'offers_of', 'promised_names', 'Site', 'html_of', 'head_of', 'read_site', 'module_of', 'Words', 'neighbours',
-           'read_words', 'target_of', 'beside', 'linked', 'line_of', 'inherited_init', 'entries_of', 'SitePages']
+           'read_words', 'target_of', 'relative_link', 'linked', 'line_of', 'inherited_init', 'entries_of', 'SitePages']
 
 # %% ../../nbs/common/12_site.ipynb #4030e195
 import ast
@@ -21,7 +21,7 @@ from fastcore.basics import patch
 from nbdev.config import get_config
 from nbdev.process import Processor
 
-from .entries import DEFINITIONS, entry_of, folded, is_internal, parsed, qualified, words_used
+from .entries import DEFINITIONS, entry_of, folded_source, is_internal, parsed, qualified, words_used
 
 # %% ../../nbs/common/12_site.ipynb #9c4da8ba
 PROMISED = ('downsample', 'models', 'data', 'train', 'study', 'analysis') # and all in operators and networks
@@ -228,7 +228,7 @@ def target_of(site: Site, # with all pages
     return found[0] if last and at and len(found) == 1 else None
 
 # %% ../../nbs/common/12_site.ipynb #f0822dcb
-def beside(page: str, # 'images/18_audit.ipynb'
+def relative_link(page: str, # 'images/18_audit.ipynb'
            target: str, # 'runs/config.html#trainconfig'
           ) -> str: # '../runs/config.html#trainconfig'
     "A target as seen from a page."
@@ -252,9 +252,9 @@ def linked(text: str, # markdown
     def new(m):
         if m['word'] in numbered:
             page = numbered[m['word']]
-            return f'[{site.titles[page]}]({beside(words.page, html_of(page))})'
+            return f'[{site.titles[page]}]({relative_link(words.page, html_of(page))})'
         if m['word'] and (target := target_of(site, words, m['word'])):
-            return f'[{m[0]}]({beside(words.page, target)})'
+            return f'[{m[0]}]({relative_link(words.page, target)})'
         if m['text'] and re.fullmatch(r'`?(\w+/)?\w+`?', m['text']) and re.search(r'[/_]', m['text']):
             page = os.path.normpath(Path(words.page).parent/m['to'].split('#')[0])
             return f'[{site.titles[page]}]({m["to"]})' if page in site.titles else m[0]
@@ -332,7 +332,7 @@ def exported(self: SitePages,
             ) -> list: # cells of the page
     "Entries, and the source below them."
     entries = entries_of(self.site, self.module, source, self.files)
-    code = folded(source, bool(entries))
+    code = folded_source(source, bool(entries))
     there = '\n'.join([*entries, code])
     names = [qualified(n).lower() for n in ast.parse(source).body if isinstance(n, DEFINITIONS)]
     more = [n for n in names if f'{{#{n}}}' not in there and f'#| label: {n}\n' not in there]

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['environment_of', 'scratch_home', 'made_store', 'unused_store', 'tracked_home', 'captured', 'contains', 'lacks',
-           'one_paragraph', 'speakers', 'refused', 'exits', 'Done', 'run_command', 'clean_failure', 'clean_success',
-           'closed_port', 'BadAnswers', 'bad_server', 'fake_run', 'image_folder']
+           'one_paragraph', 'speakers', 'terminal', 'refused', 'exits', 'Done', 'run_command', 'clean_failure',
+           'clean_success', 'closed_port', 'BadAnswers', 'bad_server', 'fake_run', 'image_folder']
 
 # %% ../../nbs/common/07_testing.ipynb #dfce2209
 import contextlib
@@ -15,6 +15,7 @@ import io
 import logging
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -146,6 +147,24 @@ def speakers(main: Callable, # of a command: words → exit code
     def failed_by(*words, code=1):
         return one_paragraph(said_by(*words, code=code))
     return said_by, failed_by
+
+# %% ../../nbs/common/07_testing.ipynb #cfab9d7b
+def terminal(main: Callable, # of a command: words → exit code
+             place: Path, # the folder that its lines work in
+            ) -> tuple[Callable, dict]: # shell(line, code=0), which prints and returns what it says; text → short form
+    "Run lines in this process and show what a terminal shows of them; bars are left out, paths shortened."
+    short = {f'{place}/': '', str(place): '$DOWNSCALEXR_HOME', '$DOWNSCALEXR_HOME/': ''}
+    def shell(line, code=0):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            got = main(shlex.split(line)[1:])
+        assert got == code, f'exit code {got}, not {code}: {out.getvalue()[-1000:]}{err.getvalue()[-1000:]}'
+        said = re.sub(r'[^\n]*\r|.*%\|.*\n?', '', out.getvalue() + (err.getvalue() if code else ''))
+        for path, word in short.items():
+            said = said.replace(path, word)
+        print(said.strip())
+        return said
+    return shell, short
 
 # %% ../../nbs/common/07_testing.ipynb #58c13ff6
 def refused(kind: type, # of the exception, exactly

@@ -226,11 +226,13 @@ def draw_front(ax, # axes of a figure
     number_points(ax, list(zip(x, y)), list(range(1, len(t) + 1)))
 
 # %% ../../nbs/evidence/27_frontier.ipynb #6a001f1b
-def operator_handles(names: list, # operators, numbered from 1
+def operator_handles(names: list, # operators
+                     numbered: bool=True, # from 1
                     ) -> list: # for a legend
-    "A numbered entry for each operator."
-    return [Line2D([], [], color=looks[o].color, marker=looks[o].marker, ls='', label=f'{i} {looks[o].label}')
-            for i, o in enumerate(names, 1)]
+    "An entry for each operator."
+    labels = [f'{i} '*numbered + looks[o].label for i, o in enumerate(names, 1)]
+    return [Line2D([], [], color=looks[o].color, marker=looks[o].marker, ls='', label=label)
+            for o, label in zip(names, labels)]
 
 # %% ../../nbs/evidence/27_frontier.ipynb #2e21b5b9
 def plot_fronts(table: pd.DataFrame, # of `measured_operators`

@@ -151,13 +151,13 @@ def metric_name(part: str, metric: str, # of the comparison
 
 # %% ../../nbs/reports/05_report.ipynb #255a5eca
 def variant_level(r: Results, # from `load_results`
+                  full: pd.DataFrame, # of `comparison`
                   variant: str, # one of its operators
                   out: Path, # folder of the report
                   runs: Path, # folder of run folders
                  ) -> Level: # with the folders of its seeds below it
     "A variant as MLflow shows it."
-    full, mine = pd.read_csv(out/'comparison.csv'), r.runs[r.runs.downsample == variant]
-    metrics = {}
+    mine, metrics = r.runs[r.runs.downsample == variant], {}
     for t in full[full.variant == variant].itertuples():
         name = metric_name(t.part, t.metric)
         metrics |= {name: t.mean, f'{name}_low': t.low, f'{name}_high': t.high}
@@ -173,7 +173,8 @@ def study_level(r: Results, # from `load_results`
                 name: str, # of the study
                ) -> Level: # with its variants below it
     "A report as MLflow shows it."
-    variants = [variant_level(r, v, out, runs) for v in r.variants]
+    full = pd.read_csv(out/'comparison.csv')
+    variants = [variant_level(r, full, v, out, runs) for v in r.variants]
     params = dict(fingerprint=r.provenance['data']['fingerprint'], n_runs=len(r.runs), variants=', '.join(r.variants))
     mine = {f for v in variants for f in v.files}
     files = sorted(f for f in out.iterdir() if f.is_file() and f not in mine)

@@ -4,14 +4,11 @@ They are not committed: CHANGELOG.md, CONTRIBUTING.md and the like are the one p
 """
 import json
 import re
-from configparser import ConfigParser
 from pathlib import Path
 
 import yaml
+from readme import INI, ROOT, outside_code
 
-ROOT = Path(__file__).resolve().parents[1]
-INI = ConfigParser()
-INI.read(ROOT/'settings.ini', encoding='utf-8')
 CFG = INI['DEFAULT']
 SITE = CFG['doc_host'] + CFG['doc_baseurl']
 FILES = f"{CFG['git_url']}/blob/{CFG['branch']}"
@@ -24,12 +21,6 @@ ONLINE = {'index.ipynb': 'the answer, with its figure',
 def text_of(name: str) -> str:
     "A file at the top of the checkout."
     return (ROOT/name).read_text(encoding='utf-8')
-
-
-def outside_code(text: str, change) -> str:
-    "Apply a change to a page's prose; code stays as it is."
-    pieces = re.split(r'(^```.*?^```|`[^`\n]*`)', text, flags=re.DOTALL | re.MULTILINE)
-    return ''.join(piece if i % 2 else change(piece) for i, piece in enumerate(pieces))
 
 
 def relinked(text: str) -> str:

@@ -104,10 +104,14 @@ def outputs_text(nb) -> str:
     return json.dumps([{k: v for k, v in o.get('data', o).items() if k != 'image/png'} for o in outputs])
 
 
+def top_of(cell) -> str:
+    "The `#| ...` lines at the top of a cell."
+    return re.match(r'(?:\s*#\|.*\n?)*', cell.source)[0]
+
+
 def exports(cell) -> bool:
-    "Whether a code cell goes into the package; directives stand at its top."
-    top = re.match(r'(?:\s*#\|.*\n?)*', cell.source)[0]
-    return cell.cell_type == 'code' and re.search(r'#\|\s*exports?\b', top) is not None
+    "Whether a code cell goes into the package."
+    return cell.cell_type == 'code' and re.search(r'#\|\s*exports?\b', top_of(cell)) is not None
 
 
 def own_imports(nb) -> int:
@@ -133,7 +137,7 @@ def own_imports(nb) -> int:
 def described(cell) -> bool:
     "Whether each figure that a code cell stores has an alt text and a caption; a hidden cell needs none."
     figures = sum('image/png' in o.get('data', {}) for o in cell.outputs)
-    top = re.match(r'(?:\s*#\|.*\n?)*', cell.source)[0]
+    top = top_of(cell)
     if not figures or re.search(r'#\|\s*hide\s*$', top, re.MULTILINE):
         return True
     lines = '\n'.join(re.findall(r'^#\| (fig-(?:alt|cap):.*)', top, re.MULTILINE))

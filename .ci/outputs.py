@@ -4,7 +4,6 @@
 unless `--slow` stands before the names. Figures are stored with twice the pixels that they are shown at.
 """
 import argparse
-import re
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 from nbconvert.preprocessors import ExecutePreprocessor
+from readme import directives
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET = 'application/vnd.jupyter.widget-view+json'
@@ -24,9 +24,8 @@ def stored(output) -> bool:
 
 
 def slow(cell) -> bool:
-    "Whether a cell is marked as slow; directives stand at its top."
-    top = re.match(r'(?:\s*#\|.*\n?)*', cell.source)[0]
-    return re.search(r'#\|\s*slow\b', top) is not None
+    "Whether a cell is marked as slow."
+    return 'slow' in directives(cell)
 
 
 class Executor(ExecutePreprocessor):

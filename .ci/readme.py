@@ -69,11 +69,16 @@ def parts(cell) -> list[str]:
     return code + ([] if 'output: false' in marks else [shown(o) for o in cell.outputs])
 
 
+def outside_code(text: str, change) -> str:
+    "Apply a change to a page's prose; code stays as it is."
+    pieces = re.split(r'(^```.*?^```|`[^`\n]*`)', text, flags=re.DOTALL | re.MULTILINE)
+    return ''.join(piece if i % 2 else change(piece) for i, piece in enumerate(pieces))
+
+
 def relinked(text: str) -> str:
     "Links as seen from the root, where the notebook's folder is nbs. Code stays as it is."
-    pieces = re.split(r'(^```.*?^```|`[^`\n]*`)', text, flags=re.DOTALL | re.MULTILINE)
     relative = r'(\]\(|<img [^>]*?src="|<a [^>]*?href=")(?!https?:|#|mailto:)'
-    return ''.join(p if i % 2 else re.sub(relative, r'\1nbs/', p).replace(ONLINE, '') for i, p in enumerate(pieces))
+    return outside_code(text, lambda prose: re.sub(relative, r'\1nbs/', prose).replace(ONLINE, ''))
 
 
 def readme() -> str:

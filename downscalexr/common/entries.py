@@ -153,8 +153,8 @@ def qualified(node: ast.FunctionDef|ast.ClassDef, # defined in a cell
 
 # %% ../../nbs/common/11_entries.ipynb #30f7164b
 def folded_source(source: str, # of an exported cell
-           known: bool, # True: its name has an entry
-          ) -> str: # the same below the options with which Quarto folds it; '' where there is nothing to show
+                  known: bool, # True: its name has an entry
+                 ) -> str: # the same below the options with which Quarto folds it; '' where there is nothing to show
     "An exported cell behind one line that says what it is."
     body = ast.parse(source).body
     names = [n for n in body if isinstance(n, DEFINITIONS)]

@@ -229,8 +229,8 @@ def target_of(site: Site, # with all pages
 
 # %% ../../nbs/common/12_site.ipynb #f0822dcb
 def relative_link(page: str, # 'images/18_audit.ipynb'
-           target: str, # 'runs/config.html#trainconfig'
-          ) -> str: # '../runs/config.html#trainconfig'
+                  target: str, # 'runs/config.html#trainconfig'
+                 ) -> str: # '../runs/config.html#trainconfig'
     "A target as seen from a page."
     path, _, anchor = target.partition('#')
     same = path == html_of(page)

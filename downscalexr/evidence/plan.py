@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEEDS_OF_THE_ABLATION', 'FIRST_SEED', 'ABLATION_OPERATORS', 'BASE', 'CANDIDATES', 'TODAY', 'SENSITIVITY', 'SOME',
-           'SHARES', 'LENET', 'MARGINS', 'ALPHA', 'POWER', 'EXPECTED_SD', 'ablation_runs', 'score_table',
+           'SHARES', 'LENET', 'COSTLY', 'MARGINS', 'ALPHA', 'POWER', 'EXPECTED_SD', 'ablation_runs', 'score_table',
            'choose_recipe', 'seed_grid', 'lenet_studies', 'small_studies', 'planned_studies', 'smallest_effect',
            'judgement']
 
@@ -113,12 +113,16 @@ def small_studies(r: Recipe, # the recipe chosen
     return out
 
 # %% ../../nbs/evidence/05_plan.ipynb #0095d19a
+COSTLY = ('fractional', 'lps', 'tips', 'diffstride') # a run takes a processor a quarter of an hour
+
 def planned_studies(r: Recipe, # the recipe chosen
                    ) -> dict: # name → list of recipes
     "The grid."
     names = operators()
+    cheap = [n for n in names if n not in COSTLY]
+    param = seed_grid(r, names, 3, control='param') + seed_grid(r, cheap, 5, control='param')[3*len(cheap):]
     out = {'operators_mac': seed_grid(r, names, 10), 'rounding': seed_grid(r, ORIGINAL, 5, repeatable=True),
-           'operators_param': seed_grid(r, names, 5, control='param'),
+           'operators_param': param,
            'operators_lenet': seed_grid(r, names, 5, arch='lenet')}
     lenet = lenet_studies(r)
     out['original'] = lenet.pop('original')

@@ -170,7 +170,7 @@ def reproduced(scores: pd.DataFrame, # of `protocol_scores`
     out = []
     for o, m in itertools.product(table.index, ('auroc', 'accuracy', 'f1', 'precision', 'recall')):
         values = rows[rows.downsample == o][m].to_numpy()
-        low, high = prediction_interval(values)
+        low, high = np.clip(prediction_interval(values), 0, 1) # no share is above 1
         said = table[m][o]
         out.append(dict(downsample=o, metric=m, original=said, n=len(values), mean=values.mean(), low=low, high=high,
                         inside=low <= said <= high))
@@ -187,7 +187,7 @@ def plot_reproduced(rows: pd.DataFrame, # of `reproduced`
         ax.errorbar(part['mean'], y, xerr=[part['mean'] - part.low, part.high - part['mean']], fmt='o', color='0.35',
                     ms=4, label='mean, and where one more run falls')
         ax.plot(part.original, y, 'x', color='#D55E00', ms=7, mew=2, label='the original')
-        ax.set_title(metric if metric != 'auroc' else 'AUC', fontsize=9)
+        ax.set_title(dict(auroc='AUC', f1='F1').get(metric, metric), fontsize=9)
         ax.tick_params(labelsize=8)
         ax.locator_params(nbins=3)
         ax.margins(y=.3)

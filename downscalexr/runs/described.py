@@ -60,7 +60,8 @@ def toy_run(name: str, # of the run's folder in runs/ of the home folder
     "A run's folder made by hand: for examples and tests."
     folder = home()/'runs'/name
     folder.mkdir(parents=True)
-    write_json(folder/'config.json', dict(downsample='maxpool', control='', lr=.001, experiment='test', key=key))
+    config = dict(downsample='maxpool', control='', lr=.001, experiment='test', run_dir='one', key=key)
+    write_json(folder/'config.json', config)
     write_json(folder/'environment.json', dict(git_commit='c0ffee', device='cpu'))
     write_json(folder/'run.json', dict(name=name, started_ms=1_000, tags=dict(job_key=key, data_kind='phantom')))
     for e in range(1, epochs + 1):
@@ -288,7 +289,7 @@ def described(folder: Path, # of a run
     done = status != 'RUNNING'
     finals, said = outcome(folder, result, status, end_ms) if done else ([], '')
     files = files_to_send(folder) if done else {}
-    params = {k: redact(v) for k, v in config.items() if k != 'key'}
+    params = {k: redact(v) for k, v in config.items() if k not in ('key', 'run_dir')}
     tags = {k: redact(v) for k, v in tags.items()}
     ended = end_ms or max((p.time_ms for p in points), default=start_ms) if done else None
     return Described(config['key'], config['experiment'], folder.name, start_ms, params, tags, points, finals, status,

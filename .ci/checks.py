@@ -260,12 +260,28 @@ def entry_faults(name: str, lines: list[str]) -> list[str]:
     return faults
 
 
+def slugs_of(text: str) -> set[str]:
+    "The anchors that pandoc makes of headings."
+    headings = re.findall(r'^#+ ([^{\n]+?)$', text, re.MULTILINE)
+    return {re.sub(r'\s', '-', re.sub(r'[^\w\s.-]', '', h).strip().lower()) for h in headings}
+
+
+def labels_of(text: str) -> list[str]:
+    "The anchors that are written out: entries and labels of cells."
+    return re.findall(r'\{#([\w.-]+)\}', text) + re.findall(r'^#\| label: (\S+)', text, re.MULTILINE)
+
+
 def anchors(nb) -> set[str]:
     "What links can lead to on a processed page: entries, labels and headings."
     text = '\n'.join(c.source for c in nb.cells)
-    headings = re.findall(r'^#+ (.+?)(?: \{.*\})?$', text, re.MULTILINE)
-    slugs = {re.sub(r'\s', '-', re.sub(r'[^\w\s.-]', '', h).strip().lower()) for h in headings}
-    return {*re.findall(r'\{#(\S+)\}', text), *re.findall(r'^#\| label: (\S+)', text, re.MULTILINE), *slugs}
+    return slugs_of(text) | set(labels_of(text))
+
+
+def twice(nb) -> list[str]:
+    "Anchors that stand on a page twice, of which pandoc warns."
+    written = labels_of('\n'.join(c.source for c in nb.cells))
+    slugs = slugs_of(without_code('\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown')))
+    return sorted({a for a in written if written.count(a) > 1 or a in slugs})
 
 
 def dead_links(name: str, nb, known: dict[str, set]) -> list[str]:
@@ -293,6 +309,7 @@ def processed_faults(nb) -> list[str]:
                                                         o.get('data', {}) for o in c.get('outputs', []))]
     faults = {f'machine state: {machine and machine[0]}': machine,
               'a markdown link in code': '](http' in code or re.search(r'\[`[^`\n]+`\]\([^)\n]+\.html', code),
+              f'anchors that stand twice: {twice(nb)}': twice(nb),
               'an error in an output': any(o.output_type == 'error' or o.get('name') == 'stderr' for o in outputs),
               f'a doubled backslash in an equation: {doubled[:1]}': doubled,
               'a link is named by a file': by_file,

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['PROMISED', 'APART', 'module_text', 'module_tree', 'imports_of', 'module_imports', 'offered', 'home_of', 'own_entries',
            'offers_of', 'promised_names', 'Site', 'html_of', 'head_of', 'read_site', 'module_of', 'Words', 'neighbours',
-           'read_words', 'target_of', 'relative_link', 'linked', 'line_of', 'inherited_init', 'entries_of', 'SitePages']
+           'read_words', 'target_of', 'relative_link', 'apart_from', 'linked', 'line_of', 'inherited_init',
+           'entries_of', 'once', 'SitePages']
 
 # %% ../../nbs/common/12_site.ipynb #4030e195
 import ast
@@ -242,6 +243,14 @@ APART = re.compile(r'(?P<apart>^ *```.*?^ *```[^\n]*$|^#+ [^\n]*$|^ {4}[^\n]*$|\
                    r'|\[(?P<text>(?:`[^`\n]*`|[^][`])+)\]\((?P<to>[^)\s]+)\)|(?P<ticks>``+).+?(?P=ticks)'
                    r'|`(?P<word>[\w.]+)(?P<call>\(\))?`', re.DOTALL | re.MULTILINE)
 
+# %% ../../nbs/common/12_site.ipynb #79eb0820
+def apart_from(heading: str, # '## BlurPool'
+               anchors: set[str], # of the page's entries
+              ) -> str: # the same, or with an anchor of its own
+    "A heading whose anchor is no entry's."
+    slug = re.sub(r'[^\w.-]', '', re.sub(r'\s+', '-', heading.lstrip('# ').strip())).lower()
+    return f'{heading} {{#{slug}-section}}' if slug in anchors else heading
+
 # %% ../../nbs/common/12_site.ipynb #87c0153d
 def linked(text: str, # markdown
            site: Site, # with all pages
@@ -249,7 +258,10 @@ def linked(text: str, # markdown
           ) -> str: # markdown
     "Text with links at known words; a link that shows the name of a file shows the page's title."
     numbered = {Path(p).stem: p for p in site.titles if re.match(r'\d', Path(p).stem)}
+    anchors = {v.partition('#')[2] for v in words.links.values() if v.startswith(f'{html_of(words.page)}#')}
     def new(m):
+        if m[0].startswith('#'):
+            return apart_from(m[0], anchors)
         if m['word'] in numbered:
             page = numbered[m['word']]
             return f'[{site.titles[page]}]({relative_link(words.page, html_of(page))})'
@@ -300,6 +312,18 @@ def entries_of(site: Site, # with all pages
         made.append(entry_of(n, source, link, base))
     return made
 
+# %% ../../nbs/common/12_site.ipynb #2cffdd8e
+def once(text: str, # of a cell of the page
+         seen: set[str], # anchors that stand above it; those of the cell are added
+        ) -> str: # without those that stand above it
+    "A class and a function of one name but for capitals have one anchor."
+    def new(m):
+        name = m['label'] or m['id']
+        again = name in seen
+        seen.add(name)
+        return '' if again else m[0]
+    return re.sub(r'^#\| label: (?P<label>\S+)\n| ?(?:\[\])?\{#(?P<id>[\w.-]+)\}', new, text, flags=re.MULTILINE)
+
 # %% ../../nbs/common/12_site.ipynb #fb9d09a8
 class SitePages(Processor):
     "Show a notebook's exported cells as entries and folded source, and link its words."
@@ -310,7 +334,9 @@ class SitePages(Processor):
         page = Path(self.nb.path_).resolve().relative_to((root/'nbs').resolve()).as_posix()
         self.module = module_of(self.site, page)
         self.words = read_words(self.site, page, [c.source for c in cells if c.cell_type == 'code'])
-        self.nb.cells = [new for cell in cells for new in self.shown(cell)]
+        self.nb.cells, seen = [new for cell in cells for new in self.shown(cell)], set()
+        for cell in self.nb.cells:
+            cell.source = once(cell.source, seen)
 
     def shown(self,
               cell, # of the notebook

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LINE_LENGTH', 'DEFINITIONS', 'INTERNAL', 'comments_of', 'arguments_of', 'parameters_of', 'commented', 'signature_of',
            'field_of', 'class_lines', 'methods_of', 'entry_of', 'assigned', 'qualified', 'folded_source', 'parsed',
-           'words_used', 'is_internal']
+           'words_used', 'is_internal', 'apart_from', 'once']
 
 # %% ../../nbs/common/11_entries.ipynb #1e178bf3
 import ast
@@ -191,3 +191,23 @@ def is_internal(node: ast.FunctionDef|ast.ClassDef, # a definition
                ) -> bool: # True: an exception or an autograd function
     "Is a class one that nobody calls by its name?"
     return any(INTERNAL.search(ast.unparse(base)) for base in getattr(node, 'bases', []))
+
+# %% ../../nbs/common/11_entries.ipynb #79eb0820
+def apart_from(heading: str, # '## BlurPool'
+               anchors: set[str], # of the page's entries
+              ) -> str: # the same, or with an anchor of its own
+    "A heading whose anchor is no entry's."
+    slug = re.sub(r'[^\w.-]', '', re.sub(r'\s+', '-', heading.lstrip('# ').strip())).lower()
+    return f'{heading} {{#{slug}-section}}' if slug in anchors else heading
+
+# %% ../../nbs/common/11_entries.ipynb #2cffdd8e
+def once(text: str, # of a cell of the page
+         seen: set[str], # anchors that stand above it; those of the cell are added
+        ) -> str: # without those that stand above it
+    "A class and a function of one name but for capitals have one anchor."
+    def new(m):
+        name = m['label'] or m['id']
+        again = name in seen
+        seen.add(name)
+        return '' if again else m[0]
+    return re.sub(r'^#\| label: (?P<label>\S+)\n| ?(?:\[\])?\{#(?P<id>[\w.-]+)\}', new, text, flags=re.MULTILINE)

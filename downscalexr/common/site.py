@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['PROMISED', 'APART', 'module_text', 'module_tree', 'imports_of', 'module_imports', 'offered', 'home_of', 'own_entries',
            'offers_of', 'promised_names', 'Site', 'html_of', 'head_of', 'read_site', 'module_of', 'Words', 'neighbours',
-           'read_words', 'target_of', 'relative_link', 'apart_from', 'linked', 'line_of', 'inherited_init',
-           'entries_of', 'once', 'SitePages']
+           'read_words', 'target_of', 'relative_link', 'linked', 'line_of', 'inherited_init', 'entries_of', 'SitePages']
 
 # %% ../../nbs/common/12_site.ipynb #4030e195
 import ast
@@ -22,7 +21,17 @@ from fastcore.basics import patch
 from nbdev.config import get_config
 from nbdev.process import Processor
 
-from .entries import DEFINITIONS, entry_of, folded_source, is_internal, parsed, qualified, words_used
+from downscalexr.common.entries import (
+    DEFINITIONS,
+    apart_from,
+    entry_of,
+    folded_source,
+    is_internal,
+    once,
+    parsed,
+    qualified,
+    words_used,
+)
 
 # %% ../../nbs/common/12_site.ipynb #9c4da8ba
 PROMISED = ('downsample', 'models', 'data', 'train', 'study', 'analysis') # and all in operators and networks
@@ -176,6 +185,11 @@ class Words:
     page: str # 'images/18_audit.ipynb'
     links: dict[str, str] # word → target, e.g. 'images/audit.html#run_audit'
 
+    @property
+    def anchors(self) -> set: # of the page's entries
+        here = f'{html_of(self.page)}#'
+        return {v.removeprefix(here) for v in self.links.values() if v.startswith(here)}
+
 # %% ../../nbs/common/12_site.ipynb #7604ffa3
 def neighbours(site: Site, # with all pages
                module: str, # of a page, or ''
@@ -243,14 +257,6 @@ APART = re.compile(r'(?P<apart>^ *```.*?^ *```[^\n]*$|^#+ [^\n]*$|^ {4}[^\n]*$|\
                    r'|\[(?P<text>(?:`[^`\n]*`|[^][`])+)\]\((?P<to>[^)\s]+)\)|(?P<ticks>``+).+?(?P=ticks)'
                    r'|`(?P<word>[\w.]+)(?P<call>\(\))?`', re.DOTALL | re.MULTILINE)
 
-# %% ../../nbs/common/12_site.ipynb #79eb0820
-def apart_from(heading: str, # '## BlurPool'
-               anchors: set[str], # of the page's entries
-              ) -> str: # the same, or with an anchor of its own
-    "A heading whose anchor is no entry's."
-    slug = re.sub(r'[^\w.-]', '', re.sub(r'\s+', '-', heading.lstrip('# ').strip())).lower()
-    return f'{heading} {{#{slug}-section}}' if slug in anchors else heading
-
 # %% ../../nbs/common/12_site.ipynb #87c0153d
 def linked(text: str, # markdown
            site: Site, # with all pages
@@ -258,10 +264,9 @@ def linked(text: str, # markdown
           ) -> str: # markdown
     "Text with links at known words; a link that shows the name of a file shows the page's title."
     numbered = {Path(p).stem: p for p in site.titles if re.match(r'\d', Path(p).stem)}
-    anchors = {v.partition('#')[2] for v in words.links.values() if v.startswith(f'{html_of(words.page)}#')}
     def new(m):
         if m[0].startswith('#'):
-            return apart_from(m[0], anchors)
+            return apart_from(m[0], words.anchors)
         if m['word'] in numbered:
             page = numbered[m['word']]
             return f'[{site.titles[page]}]({relative_link(words.page, html_of(page))})'
@@ -312,36 +317,21 @@ def entries_of(site: Site, # with all pages
         made.append(entry_of(n, source, link, base))
     return made
 
-# %% ../../nbs/common/12_site.ipynb #2cffdd8e
-def once(text: str, # of a cell of the page
-         seen: set[str], # anchors that stand above it; those of the cell are added
-        ) -> str: # without those that stand above it
-    "A class and a function of one name but for capitals have one anchor."
-    def new(m):
-        name = m['label'] or m['id']
-        again = name in seen
-        seen.add(name)
-        return '' if again else m[0]
-    return re.sub(r'^#\| label: (?P<label>\S+)\n| ?(?:\[\])?\{#(?P<id>[\w.-]+)\}', new, text, flags=re.MULTILINE)
-
 # %% ../../nbs/common/12_site.ipynb #fb9d09a8
 class SitePages(Processor):
     "Show a notebook's exported cells as entries and folded source, and link its words."
     def begin(self):
-        cfg, cells = get_config(), self.nb.cells
+        cfg, cells, seen = get_config(), self.nb.cells, set()
         root = Path(cfg.config_path)
         self.site, self.files = read_site(root), f'{cfg.git_url}/blob/{cfg.branch}'
         page = Path(self.nb.path_).resolve().relative_to((root/'nbs').resolve()).as_posix()
         self.module = module_of(self.site, page)
         self.words = read_words(self.site, page, [c.source for c in cells if c.cell_type == 'code'])
-        self.nb.cells, seen = [new for cell in cells for new in self.shown(cell)], set()
-        for cell in self.nb.cells:
-            cell.source = once(cell.source, seen)
+        self.nb.cells = [new for cell in cells for new in self.shown(cell)]
+        for new in self.nb.cells:
+            new.source = once(new.source, seen)
 
-    def shown(self,
-              cell, # of the notebook
-             ) -> list: # cells of the page
-        "What stands on the page for one cell."
+    def shown(self, cell) -> list: # cells of the page for one of the notebook
         marks = set(getattr(cell, 'directives_', None) or ())
         if cell.cell_type == 'markdown':
             cell.source = linked(cell.source, self.site, self.words)

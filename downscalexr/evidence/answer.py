@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['FIGURE', 'CARD', 'CARD_SIZE', 'FIGURE_ALT', 'answer_numbers', 'answer_operators', 'answer_table', 'draw_point',
            'plot_answer', 'drawn_digest', 'card_figure', 'write_answer_images', 'stale_images', 'claim_verdicts',
-           'claim_lines', 'answer_opening', 'answer_details', 'answer_parts', 'stale_openings']
+           'claim_lines', 'answer_opening', 'answer_details', 'answer_parts', 'stale_openings', 'export_answer',
+           'training_answer', 'constraint_lines', 'stale_pages']
 
 # %% ../../nbs/evidence/38_answer.ipynb #48239764
 import hashlib
@@ -18,18 +19,27 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..core import atomic_write, checkout, looks, read_json
+from .dials import DIAL_STUDY
 from .frontier import filed_pairs, measured_operators
 from downscalexr.evidence.guide import (
     ANSWER_PAGES,
+    OPEN_QUESTIONS,
     answer_box,
     answer_line,
+    choice_text,
     measure_text,
+    named,
+    onnx_exports,
     pair_text,
     recommend,
+    shift_answer,
     stored_texts,
+    study_answer,
+    training_seconds,
 )
 from .primary import filed_analysis
-from .verdicts import CLAIMS, claim_table
+from .store import evidence, stored_runs
+from .verdicts import CLAIMS, claim_section, claim_table
 from ..operators.original import ORIGINAL
 
 # %% ../../nbs/evidence/38_answer.ipynb #9cc06b19
@@ -189,3 +199,52 @@ def stale_openings(root: Path|None=None, # the checkout; default: this one
     shown = {p: '\n'.join(stored_texts(read_json(root/'nbs'/p))) for p in ANSWER_PAGES}
     shown['README.md'] = (root/'README.md').read_text(encoding='utf-8').replace('(nbs/', '(')
     return [f'{page}: {name}' for page, text in shown.items() for name, part in parts.items() if part not in text]
+
+# %% ../../nbs/evidence/38_answer.ipynb #0fbaac9a
+def export_answer(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and level
+                  table: pd.DataFrame, # of `measured_operators`
+                 ) -> str: # two sentences
+    "What to take if the model leaves as ONNX."
+    exports = onnx_exports(read_json(checkout()/'nbs'/'results'/'faults'/'operators.json'))
+    fails = '; '.join(f'{looks[o].label}: {why}' for o, why in exports[exports != ''].items())
+    found = recommend(pairs, table, exports.index[exports == ''].tolist())
+    return (f'{(exports == "").sum()} of {len(exports)} can be exported{": " if fails else ""}{fails}. '
+            + choice_text(found, table))
+
+# %% ../../nbs/evidence/38_answer.ipynb #fb407744
+def training_answer(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and level
+                    table: pd.DataFrame, # of `measured_operators`
+                   ) -> str: # two sentences
+    "What trains fastest of those that none is told above."
+    runs = stored_runs(evidence('operators_mac'))
+    timed = table.join(training_seconds(runs))
+    found = recommend(pairs, timed, list(timed.index), 'seconds')
+    slowest = timed.seconds.idxmax()
+    return (f'**{looks[found["first"]].label}**, {measure_text(timed, found["first"], "seconds", 0)} s a run on '
+            f'{runs.gpu.iloc[0]}, {runs.lanes.max()} runs at once; ties in time: {named(found["ties"])}. The slowest: '
+            f'{looks[slowest].label}, {measure_text(timed, slowest, "seconds", 0)} s.')
+
+# %% ../../nbs/evidence/38_answer.ipynb #e02f97fb
+def constraint_lines(root: Path|None=None, # the checkout of the missing runs; default: this one
+                    ) -> str: # Markdown list
+    "What to take under each constraint, in a line each."
+    everything, (pairs, table) = filed_pairs(), answer_numbers()
+    asked = {s: study_answer(s, everything, table, root) for s in OPEN_QUESTIONS}
+    lines = {'No constraint': choice_text(recommend(pairs, table, list(table.index)), table),
+             'Equal parameters instead of equal multiply-adds': asked['operators_param'],
+             'Another network (LeNet at 64 px)': asked['operators_lenet'],
+             'Calls that hold under shifts of 1 to 8 px': shift_answer(pairs, table),
+             'Little data (5 to 50 % of the patients, LeNet)': asked['datashare_lenet'],
+             'Fine texture (phantoms of one spatial frequency, AUROC)': asked[DIAL_STUDY],
+             'Export to ONNX': export_answer(pairs, table), 'Time of training': training_answer(pairs, table)}
+    return '\n'.join(f'- **{what}:** {said}' for what, said in lines.items())
+
+# %% ../../nbs/evidence/38_answer.ipynb #ce8a62ab
+def stale_pages(root: Path|None=None, # the checkout; default: this one
+               ) -> list: # pages of the reader
+    "Pages of claims and choice that show something else than the committed files say now."
+    root, table = root or checkout(), claim_table()
+    parts = {'answers/01_claims.ipynb': [claim_section(c, table) for c in CLAIMS],
+             'answers/02_choice.ipynb': [answer_line(), constraint_lines(root)]}
+    shown = {page: stored_texts(read_json(root/'nbs'/page)) for page in parts}
+    return [page for page, texts in parts.items() if any(t not in shown[page] for t in texts)]

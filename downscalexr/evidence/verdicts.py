@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CLAIMS', 'PLACE_NAMES', 'listed', 'table_says', 'shown_difference', 'accuracy_row', 'claim_spread', 'cost_row',
-           'claim_row', 'claim_table', 'claims_in_short', 'plot_costs', 'plot_spreads']
+           'claim_row', 'claim_table', 'claim_section', 'claims_in_short', 'plot_costs', 'plot_spreads']
 
 # %% ../../nbs/evidence/33_verdicts.ipynb #563a8554
 import numpy as np
@@ -130,6 +130,21 @@ def claim_table() -> pd.DataFrame: # claim, the original, its table, where, thes
         rows.append(said | {'these runs': found['estimate'], 'n': found['n'], 'equivalence': found['equivalence'],
                             'verdict': v.verdict})
     return pd.DataFrame(rows)
+
+# %% ../../nbs/evidence/33_verdicts.ipynb #0ade1f1c
+def claim_section(claim: str, # a key of CLAIMS
+                  table: pd.DataFrame, # of `claim_table`
+                 ) -> str: # Markdown
+    "What the original said, its table, and a row for each place where these runs ask."
+    rows = table[table.claim == claim]
+    columns = ['where', 'these runs', 'n', 'equivalence', 'verdict']
+    lines = [f'| {" | ".join(columns)} |', '|:--'*len(columns) + '|']
+    for row in rows.itertuples(index=False):
+        *said, verdict = (getattr(row, c) if c.isidentifier() else row[rows.columns.get_loc(c)] for c in columns)
+        lines.append(f'| {" | ".join(said)} | **{verdict}** |')
+    first = rows.iloc[0]
+    head = f'**The original:** {first["the original"]}\n\n**Its own table:** {first["its table"]}\n\n'
+    return head + '\n'.join(lines)
 
 # %% ../../nbs/evidence/33_verdicts.ipynb #632e45d8
 def claims_in_short(table: pd.DataFrame, # of `claim_table`

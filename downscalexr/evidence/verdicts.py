@@ -138,7 +138,7 @@ def claim_section(claim: str, # a key of CLAIMS
     "What the original said, its table, and a row for each place where these runs ask."
     rows = table[table.claim == claim]
     columns = ['where', 'these runs', 'n', 'equivalence', 'verdict']
-    lines = [f'| {" | ".join(columns)} |', '|:--'*len(columns) + '|']
+    lines = [f'| {" | ".join(columns)} |', '|:---|:--------|:--|:---|:---|'] # widths
     for row in rows.itertuples(index=False):
         *said, verdict = (getattr(row, c) if c.isidentifier() else row[rows.columns.get_loc(c)] for c in columns)
         lines.append(f'| {" | ".join(said)} | **{verdict}** |')

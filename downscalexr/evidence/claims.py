@@ -95,7 +95,7 @@ def pair_rows(metric: str, # a name of `claim_parts`
     found = [compare(values[a][metric], values[b][metric], (drawn[a] - drawn[b]).var(ddof=1), n) for a, b in pairs]
     margin = MARGINS.get(metric.removesuffix(HALF)) if margin is None else margin
     rows = pd.DataFrame(worded(metric, pairs, found, margin)).rename(columns=dict(verdict='word'))
-    return rows.assign(n=len(values[pairs[0][0]][metric]))
+    return rows.assign(n=[min(len(values[o][metric]) for o in pair) for pair in pairs]) # of the smaller side
 
 # %% ../../nbs/evidence/26_claims.ipynb #07d85ef3
 SUPPORTED, REFUTED, UNDECIDED = 'supported', 'refuted', 'undecided at this power'

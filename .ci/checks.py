@@ -3,6 +3,7 @@
 Closes with a line `N passed, N failed`.
 """
 import ast
+import base64
 import hashlib
 import importlib.metadata
 import itertools
@@ -150,6 +151,17 @@ def described(cell) -> bool:
     return all(len(t) == figures and all(isinstance(s, str) and s.strip() for s in t) for t in texts)
 
 
+def dull(cell) -> bool:
+    "Whether a drawn figure is not stored at twice its width on the page; a picture shown as it is may be small."
+    for o in cell.outputs:
+        drawn, shown = o.get('data', {}).get('image/png'), o.get('metadata', {}).get('image/png', {}).get('width', 0)
+        if drawn and 'Image(' not in cell.source:
+            width = int.from_bytes(base64.b64decode(drawn[:48])[16:20], 'big')
+            if not shown or width < 1.9*shown:
+                return True
+    return False
+
+
 def notebook_faults(nb) -> list[str]:
     "What is wrong with one notebook as it is stored."
     code = [c for c in nb.cells if c.cell_type == 'code']
@@ -169,6 +181,7 @@ def notebook_faults(nb) -> list[str]:
         f'{len(nb.cells)} cells, 60 at most': len(nb.cells) > 60,
         f'an exported cell of {longest:,} characters, {MOST_CHARACTERS:,} at most': longest > MOST_CHARACTERS,
         f'{bare} cells with figures lack `#| fig-alt: "…"` or `#| fig-cap: "…"`, one text per figure': bare,
+        f'{sum(map(dull, code))} cells with figures at single resolution: make outputs': any(map(dull, code)),
         'it imports its own module without a comment that says why': own_imports(nb),
         'the first cell must be a title and one line after ">"': not titled,
     }

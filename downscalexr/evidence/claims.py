@@ -87,7 +87,7 @@ def pair_rows(metric: str, # a name of `claim_parts`
               margin: float|None=None, # of equivalence; default: the plan's, where it has one
               draws: int=DRAWS_OF_PATIENTS, # of patients
              ) -> pd.DataFrame: # a row per pair, corrected in this family
-    "Differences with intervals, corrected p and the word of the plan."
+    "Differences with intervals, corrected p and the plan's word."
     labels, n = test.label.to_numpy(), test.patient.nunique()
     weights = patient_weights(test.patient, draws)
     pairs = pairs or list(itertools.combinations(ORIGINAL, 2))
@@ -95,7 +95,7 @@ def pair_rows(metric: str, # a name of `claim_parts`
     found = [compare(values[a][metric], values[b][metric], (drawn[a] - drawn[b]).var(ddof=1), n) for a, b in pairs]
     margin = MARGINS.get(metric.removesuffix(HALF)) if margin is None else margin
     rows = pd.DataFrame(worded(metric, pairs, found, margin)).rename(columns=dict(verdict='word'))
-    return rows.assign(n=[min(len(values[o][metric]) for o in pair) for pair in pairs]) # of the smaller side
+    return rows.assign(n=[min(len(values[o][metric]) for o in p) for p in pairs])
 
 # %% ../../nbs/evidence/26_claims.ipynb #07d85ef3
 SUPPORTED, REFUTED, UNDECIDED = 'supported', 'refuted', 'undecided at this power'

@@ -171,9 +171,8 @@ def levels_answer(rows: pd.DataFrame, # of `filed_pairs`, one study
     good = [o for o in names if o in reduce(set.__and__, kept)]
     levels = rows.level.unique()
     over = f'{len(names)} operators, {len(levels)} level{"s"*(len(levels) > 1)}'
-    runs = '{} to {}' if rows.n.min() < rows.n.max() else '{}' # some operators may have fewer
     over += f' from {min(levels):g} to {max(levels):g}'*(len(levels) > 1)
-    over += f', {runs.format(rows.n.min(), rows.n.max())} runs each'
+    over += f', {" to ".join(map(str, sorted({rows.n.min(), rows.n.max()})))} runs each'
     means = f' Highest mean: {highest_means(rows)}.'
     if not good:
         return f'Every operator is told below another at some level ({over}).' + means

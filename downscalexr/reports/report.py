@@ -29,7 +29,7 @@ from downscalexr.reports.gathered import (
     parts,
     read_runs,
 )
-from .results import MAIN, as_text, comparison, comparison_table, differences
+from .results import MAIN, as_text, comparison, comparison_table, differences, pairs_text
 from ..runs.arranged import Level, log_study
 from ..runs.stores import store_name
 
@@ -186,15 +186,15 @@ def summary_text(r: Results, # what was reported
                  runs: Path, # folder of run folders
                  out: Path, # folder of the report
                 ) -> str: # for the terminal
-    "Table and places, as the command prints them."
+    "Table, differences in AUC and places, as the command prints them."
     data = r.provenance['data']
     what = synthetic_warning(data['kind']) or f'{image_nature(data["kind"], data["name"])}.'.capitalize()
     places = {'figures and tables': out, 'checkpoints': runs/'<run>'/'best.pt',
               'executed notebooks': runs/'<run>'/'notebook.ipynb', 'MLflow store': store_name()}
     with pd.option_context('display.width', 200, 'display.max_colwidth', 40):
-        text = table.to_string()
+        text, pairs = table.to_string(), pairs_text(pd.read_csv(out/'differences.csv'))
     where = '\n'.join(f'{k + ":":20}{v}' for k, v in places.items())
-    return f'\n{caption(r)}\n{what}\n{missing_text(r.provenance["missing"])}\n{text}\n\n{where}'
+    return f'\n{caption(r)}\n{what}\n{missing_text(r.provenance["missing"])}\n{text}\n\n{pairs}{where}'
 
 # %% ../../nbs/reports/05_report.ipynb #bd3aefdf
 def write_part(runs: Path, # folder of run folders

@@ -6,7 +6,7 @@
 __all__ = ['RATES', 'COLUMNS', 'AREAS', 'SEED_METRICS', 'NAMES', 'MAIN', 'DIFFERENCES', 'test_logits', 'test_summary',
            'seed_summary', 'cost_summary', 'as_text', 'summary_table', 'val_column', 'validation_summary_of',
            'comparison', 'comparison_table', 'validation_differences', 'differences', 'excludes_zero',
-           'differences_table']
+           'differences_table', 'pairs_text']
 
 # %% ../../nbs/reports/02_results.ipynb #cb2a4558
 import itertools
@@ -220,3 +220,11 @@ def differences_table(d: pd.DataFrame, # from `differences`
                          'mean [95 % interval]': [as_text(*t) for t in zip(d['mean'], d.low, d.high)],
                          'interval': np.where(excludes_zero(d), 'excludes 0', 'includes 0'),
                          'higher in': [f'{h} of {n} seeds' for h, n in zip(d.higher, d.n_seeds)]})
+
+def pairs_text(d: pd.DataFrame, # from `differences`
+              ) -> str: # a paragraph for the terminal; '' of one variant
+    "Differences in AUC, as the command prints them."
+    if d.empty:
+        return ''
+    rows = differences_table(d[d.metric == d.metric.iloc[0]])
+    return f'In pairs, by seed, not corrected (other metrics: differences.csv)\n{rows.to_string(index=False)}\n\n'

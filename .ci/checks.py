@@ -362,6 +362,13 @@ def addresses() -> list[str]:
             if a in text and f not in ELSEWHERE]
 
 
+def places() -> list[str]:
+    "Committed results that name a folder of the machine that made them."
+    found = {p: re.search(r'"/(?:tmp|work|root|home|Users)/\w+', p.read_text(encoding='utf-8'))
+             for p in sorted((ROOT/'nbs'/'results').rglob('*.json'))}
+    return [f'{p.relative_to(ROOT)}: {m[0]}' for p, m in found.items() if m]
+
+
 def look_at_pages(folder: Path):
     "Look at all processed pages below a folder."
     read = {p.relative_to(folder).as_posix(): nbformat.read(p, as_version=4) for p in sorted(folder.rglob('*.ipynb'))}
@@ -410,7 +417,7 @@ def docs():
     wanted = sorted(page(p) for p in NOTEBOOKS)
     differing = sorted(set(listed) ^ set(wanted)) or 'one is listed twice'
     need(sorted(listed) == wanted, f'sidebar.yml and the notebooks differ: {differing}')
-    faults = [fault for path in PAGES for fault in broken_links(path)] + addresses()
+    faults = [fault for path in PAGES for fault in broken_links(path)] + addresses() + places()
     need(not faults, '\n'.join(faults))
     sh(sys.executable, ROOT/'.ci'/'readme.py', '--check')
     processed()

@@ -8,6 +8,7 @@ __all__ = ['planned_names', 'study_names', 'study_title', 'missing_text', 'old_b
            'overview_table', 'write_overview', 'reported_names', 'write_report']
 
 # %% ../../nbs/reports/05_report.ipynb #eb65b3f5
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -191,8 +192,9 @@ def summary_text(r: Results, # what was reported
     what = synthetic_warning(data['kind']) or f'{image_nature(data["kind"], data["name"])}.'.capitalize()
     places = {'figures and tables': out, 'checkpoints': runs/'<run>'/'best.pt',
               'executed notebooks': runs/'<run>'/'notebook.ipynb', 'MLflow store': store_name()}
-    with pd.option_context('display.width', 200, 'display.max_colwidth', 40):
-        text, pairs = table.to_string(), pairs_text(pd.read_csv(out/'differences.csv'))
+    wide = shutil.get_terminal_size((118, 24)).columns
+    with pd.option_context('display.max_colwidth', 40):
+        text, pairs = table.to_string(line_width=wide), pairs_text(pd.read_csv(out/'differences.csv'))
     where = '\n'.join(f'{k + ":":20}{v}' for k, v in places.items())
     return f'\n{caption(r)}\n{what}\n{missing_text(r.provenance["missing"])}\n{text}\n\n{pairs}{where}'
 

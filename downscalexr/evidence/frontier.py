@@ -148,8 +148,9 @@ def file_pairs(root: Path|None=None, # the checkout; default: this one
     have = filed_pairs(root)
     added = [s for s in PAIRED if s not in set(have.study) and not missing_runs(s, root, plan)]
     if added:
-        tables = [have, *(study_pairs(s, root, log, draws) for s in added)]
-        atomic_write(evidence('', root)/OPERATOR_PAIRS, table_bytes(pd.concat([t for t in tables if len(t)])))
+        tables = dict(list(have.groupby('study'))) | {s: study_pairs(s, root, log, draws) for s in added}
+        ordered = pd.concat([tables[s] for s in PAIRED if s in tables]) # as planned
+        atomic_write(evidence('', root)/OPERATOR_PAIRS, table_bytes(ordered))
     return added
 
 # %% ../../nbs/evidence/27_frontier.ipynb #9a20af10

@@ -169,7 +169,7 @@ def notebook_faults(nb) -> list[str]:
     longest = max([len(c.source) for c in code if exports(c) and 'def ' in c.source], default=0) # not of values
     here = re.search(r'/(work|root|tmp|home|farm)/\w+', stored) or re.search(r'/(work|root|farm)/\w+', sources)
     first, language = nb.cells[0], nb.metadata.get('kernelspec', {}).get('language')
-    bare = sum(not described(c) for c in code)
+    bare, single = sum(not described(c) for c in code), sum(map(dull, code))
     titled = first.cell_type == 'markdown' and re.fullmatch(r'# .+\n\n> .+', first.source)
     faults = {
         'metadata has no kernelspec.language, papermill needs it': language != 'python',
@@ -181,7 +181,7 @@ def notebook_faults(nb) -> list[str]:
         f'{len(nb.cells)} cells, 60 at most': len(nb.cells) > 60,
         f'an exported cell of {longest:,} characters, {MOST_CHARACTERS:,} at most': longest > MOST_CHARACTERS,
         f'{bare} cells with figures lack `#| fig-alt: "…"` or `#| fig-cap: "…"`, one text per figure': bare,
-        f'{sum(map(dull, code))} cells with figures at single resolution: make outputs': any(map(dull, code)),
+        f'{single} cells with figures at single resolution: make outputs': single,
         'it imports its own module without a comment that says why': own_imports(nb),
         'the first cell must be a title and one line after ">"': not titled,
     }
@@ -317,12 +317,12 @@ def processed_faults(nb) -> list[str]:
     math = [a or b for a, b in MATH.findall(without_code(prose))]
     by_file = re.search(r'\[`?(\w+/)?\d\d[a-z]?_\w+`?\]\(', re.sub(r'```.*?```', '', prose, flags=re.DOTALL))
     doubled = [m for m in math if re.search(r'\\\\[a-zA-Z]', m)]
-    shown = [bool(re.match('#### ', c.source)) for c in nb.cells]
+    shown, double = [bool(re.match('#### ', c.source)) for c in nb.cells], twice(nb)
     figures = [i for i, c in enumerate(nb.cells) if any('image/png' in o.get('data', {}) or 'image/svg+xml' in
                                                         o.get('data', {}) for o in c.get('outputs', []))]
     faults = {f'machine state: {machine and machine[0]}': machine,
               'a markdown link in code': '](http' in code or re.search(r'\[`[^`\n]+`\]\([^)\n]+\.html', code),
-              f'anchors that stand twice: {twice(nb)}': twice(nb),
+              f'anchors that stand twice: {double}': double,
               'an error in an output': any(o.output_type == 'error' or o.get('name') == 'stderr' for o in outputs),
               f'a doubled backslash in an equation: {doubled[:1]}': doubled,
               'a link is named by a file': by_file,

@@ -228,7 +228,8 @@ def training_answer(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and 
 def constraint_lines(root: Path|None=None, # the checkout of the missing runs; default: this one
                     ) -> str: # Markdown list
     "What to take under each constraint, in a line each."
-    everything, (pairs, table) = filed_pairs(), answer_numbers()
+    everything, table = filed_pairs(), measured_operators()
+    pairs = everything[everything.study == 'operators_mac']
     asked = {s: study_answer(s, everything, table, root) for s in OPEN_QUESTIONS}
     lines = {'No constraint': choice_text(recommend(pairs, table, list(table.index)), table),
              'Equal parameters instead of equal multiply-adds': asked['operators_param'],

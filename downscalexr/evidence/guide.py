@@ -23,7 +23,6 @@ from ..downsample import operators
 from .dials import DIAL_STUDY, highest_means, relative_means
 from .frontier import filed_pairs, measured_operators, missing_runs, told_above
 from .primary import TITLES, filed_analysis
-from .store import evidence, stored_runs
 from ..operators.original import ORIGINAL
 
 # %% ../../nbs/evidence/28_guide.ipynb #41c8b072

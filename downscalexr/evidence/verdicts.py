@@ -139,8 +139,7 @@ def claim_section(claim: str, # a key of CLAIMS
     rows = table[table.claim == claim]
     columns = ['where', 'these runs', 'n', 'equivalence', 'verdict']
     lines = [f'| {" | ".join(columns)} |', '|:---|:--------|:--|:---|:---|'] # widths
-    for row in rows.itertuples(index=False):
-        *said, verdict = (getattr(row, c) if c.isidentifier() else row[rows.columns.get_loc(c)] for c in columns)
+    for *said, verdict in rows[columns].to_numpy():
         lines.append(f'| {" | ".join(said)} | **{verdict}** |')
     first = rows.iloc[0]
     head = f'**The original:** {first["the original"]}\n\n**Its own table:** {first["its table"]}\n\n'

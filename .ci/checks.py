@@ -397,11 +397,25 @@ def copy_source(name: str) -> Path:
     return SCRATCH/name
 
 
+def tested(*more: str) -> str:
+    "Run nbdev_test; returns the notebooks that took longest."
+    said = sh(BIN/'nbdev_test', '--n_workers', os.cpu_count(), '--timing', *more, data=True)
+    return 'ok; slowest: ' + ', '.join(re.findall(r'^\S+\.ipynb: \d+ secs', said, re.MULTILINE)[:8])
+
+
 @check
 def tests():
-    "nbdev_test: every cell of every notebook that is not slow"
-    said = sh(BIN/'nbdev_test', '--n_workers', os.cpu_count(), '--timing', data=True)
-    return 'ok; slowest: ' + ', '.join(re.findall(r'^\S+\.ipynb: \d+ secs', said, re.MULTILINE)[:8])
+    "nbdev_test: every cell that is neither slow nor long, of every notebook but the proofs"
+    return tested()
+
+
+@check
+def long_tests():
+    "nbdev_test: notebooks with long cells, these too, and the proofs"
+    marked = [p for p in NOTEBOOKS if p.parent.name == 'proofs' or re.search(r'"#\| long\\n"', p.read_text('utf-8'))]
+    need(len(marked) > len(list((ROOT/'nbs'/'proofs').glob('*.ipynb'))), 'no cell is marked as long')
+    names = '|'.join(re.escape(p.stem) for p in marked)
+    return tested('--flags', 'long', '--ignore_fname', 'none', '--file_re', rf'^({names})\.ipynb$')
 
 
 @beside

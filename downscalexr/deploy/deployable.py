@@ -52,17 +52,19 @@ def deploy_text(t: pd.DataFrame, # of `deploy_table`
     "The deployability matrix."
     def each(column, form):
         return [form.format(x) if pd.notna(x) else '–' for x in t.get(column, pd.Series(index=t.index))]
-    change = [f'{r.change:+.4f} [{r.low:+.4f}, {r.high:+.4f}]' if pd.notna(r.change) else '–' for r in t.itertuples()]
+    ends = t[['change', 'low', 'high']].astype(float).round(4) + 0. # no negative zero
+    change = ['{:+.4f} [{:+.4f}, {:+.4f}]'.format(*r) if pd.notna(r[0]) else '–' for r in ends.to_numpy()]
     yes = {f: ['yes' if x else 'no' for x in t[f]] for f in ('onnx', 'openvino', 'pt2')}
     return pd.DataFrame({'ONNX': yes['onnx'], 'OpenVINO': yes['openvino'], 'pt2': yes['pt2'],
-                         'drift': each('drift', '{:.0e}'), 'AUC change by int8 [95 %]': change,
+                         'drift, 10⁻⁶': [f'{1e6*x:.1f}' if pd.notna(x) else '–' for x in t.drift],
+                         'AUC change by int8 [95 %]': change,
                          'p90, ms': each('p90_ms', '{:.2f}'), 'best p90, ms': each('best_ms', '{:.2f}'),
-                         'by': each('best_path', '{}'), 'memory, MiB': each('memory_mib', '{:.0f}'),
+                         'best by': each('best_path', '{}'), 'memory, MiB': each('memory_mib', '{:.0f}'),
                          'size, KiB': each('float32_kib', '{:.0f}'), 'int8, KiB': each('int8_kib', '{:.0f}')}, t.index)
 
 # %% ../../nbs/deploy/20_deployable.ipynb #2a8e1e95
-COST_LABELS = dict(change='change of the validation AUC by 8-bit integers (95 %)',
-                   p90_ms='90th percentile, ms, one image, ONNX Runtime') # column → label
+COST_LABELS = dict(change='change of the validation AUC\nby 8-bit integers (95 %)',
+                   p90_ms='90th percentile, ms,\none image, ONNX Runtime') # column → label
 
 def draw_change_axis(ax, # axes with changes of the AUC
                     ):

@@ -5,14 +5,16 @@
 # %% auto #0
 __all__ = ['NEAR', 'run_model', 'run_images', 'variant_of', 'origin_of', 'run_manifest', 'int8_bytes', 'openvino_files',
            'pt2_bytes', 'model_scores', 'score_file', 'check_near', 'auc_change', 'write_format', 'check_form',
-           'int8_manifest', 'made', 'export_model', 'export_run']
+           'int8_manifest', 'made', 'said_by', 'export_model', 'export_run']
 
 # %% ../../nbs/deploy/09_export.ipynb #9e9ff4c3
 import io
 import os
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 import torch
@@ -229,6 +231,14 @@ def made(folder: Path # to be there
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
+# %% ../../nbs/deploy/09_export.ipynb #f9aad956
+def said_by(error, # of an exporter or a runtime, or its text
+            longest: int=400, # characters
+           ) -> str: # one line
+    "What an error says, without places in the source of a runtime, cut between words."
+    lines = [line for line in str(error).splitlines() if not re.search(r'\.cpp:\d', line)]
+    return shorten(' '.join(lines), longest, placeholder=' …')
+
 # %% ../../nbs/deploy/09_export.ipynb #3ef03890
 def export_model(model: nn.Module, # in evaluation, on the CPU
                  m: Manifest, # of the model
@@ -237,7 +247,7 @@ def export_model(model: nn.Module, # in evaluation, on the CPU
                  form: str='onnx', # a key of SUFFIXES
                  int8: bool=False, # in 8-bit integers
                 ) -> Path: # of the file
-    "Write a model, and prove it."
+    "Write a model; a float file that a runtime here reads is proved first."
     check_form(form, int8)
     example = torch.zeros(1, 1, m.image_size, m.image_size)
     check_exportable(model, example)

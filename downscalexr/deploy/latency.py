@@ -23,6 +23,7 @@ from tqdm import tqdm
 from ..common.machine import installed, usable_cores
 from ..core import Damaged, environment, keep_freed_memory, read_json, write_json
 from .artefact import network_input, write_artefact
+from .export import said_by
 from .intake import take_file
 from .paths import WAYS, Subject, make_subject, open_way, processor_flags, why_not_way
 from .runtimes import RUNTIMES
@@ -109,7 +110,7 @@ def opened_cases(subjects: dict[str, Subject], # by operator
                 call(x)
                 cases[d, way] = lambda call=call, x=x: call(x)
         except Exception as e: # of a compiler or a runtime, for one way of several
-            reason = f'{type(e).__name__}: {(str(e).splitlines() or [""])[0]}'[:200]
+            reason = f'{type(e).__name__}: {said_by(e)}'
         if reason:
             missing.append(dict(downsample=d, path=way, batch=batch, threads=threads, reason=reason))
     return cases, missing

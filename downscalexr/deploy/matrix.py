@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ..core import environment, write_json
 from ..data import Split
 from .artefact import Manifest, network_input, probabilities, read_artefact
-from .export import export_model, model_scores, score_file
+from .export import export_model, model_scores, said_by, score_file
 from ..downsample import operators
 from ..evidence.device import DevicePool
 from ..evidence.displacements import kept_model, short_recipe
@@ -37,7 +37,7 @@ def exported_row(model: nn.Module, # in evaluation
         try:
             path = export_model(model, m, val, Path(place), form, int8)
         except RuntimeError as e:
-            return row | dict(reason=str(e)[:200])
+            return row | dict(reason=said_by(e))
         size = sum(p.stat().st_size for p in Path(place).iterdir() if p.suffix != '.sha256')
         if form == 'pt2':
             return row | dict(bytes=size)

@@ -22,9 +22,10 @@ from ..evidence.frontier import operator_handles
 
 # %% ../../nbs/deploy/18_measured.ipynb #200f6409
 def plain_numbers(ax, # axes with a logarithmic x axis
+                  labelled: tuple=(1, 2, 3, 5, 7), # between powers of ten
                  ):
     "Label 1, 2, 5, 10, ... without powers."
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+    ax.xaxis.set_major_locator(LogLocator(subs=labelled))
     ax.xaxis.set_major_formatter('{x:g}')
     ax.xaxis.set_minor_formatter(NullFormatter())
 
@@ -96,9 +97,9 @@ def plot_cost_front(tables: dict, # title of the panel → `front_table`
             ax.errorbar(r.ms, r.auc, *ends, color='0.82', lw=.7, zorder=0)
             ax.plot(r.ms, r.auc, looks[d].marker, color=looks[d].color, ms=6)
         ax.set_title(title, fontsize=9)
-        ax.set_xlabel('ms by the fastest exact way', fontsize=9)
+        ax.set_xlabel('ms per batch, fastest exact way', fontsize=9)
         ax.set_xscale('log')
-        plain_numbers(ax)
+        plain_numbers(ax, (1, 1.5, 2, 3, 5, 7))
         ax.tick_params(labelsize=8)
     fig.axes[0].set_ylabel('test AUC (95 % interval over runs and patients)', fontsize=9)
     fig.legend(handles=operator_handles(names, numbered=False), loc='outside lower center', ncols=3, fontsize=8)
@@ -131,7 +132,8 @@ def measured_where(content: dict, # of a latency file
     e, m = content['environment'], content['machine']
     rates = '; '.join(f'{r["threads"]} thread{"s" if r["threads"] > 1 else ""}: {r["gflops"]:.0f} GFLOP/s, '
                       f'{r["gb_s"]:.1f} GB/s' for r in content['rates'])
-    load = ' to '.join(f'{x[0]:.2f}' for x in (m['load_average'], m['load_average_after']) if x)
+    load = ', '.join(f'{m[k][0]:.2f} {when}' for when, k in dict(before='load_average', after='load_average_after').items()
+                     if m[k])
     versions = ', '.join(f'{k} {v}' for k, v in m['versions'].items() if v)
     return f'{e["cpu"]}, {e["cores"]} cores, {m["vectors"]}, load {load}; {versions}. {rates}.'
 
@@ -154,4 +156,5 @@ def ladder_text(content: dict, # of a recorded file
     "The ladder as a table."
     t = pd.DataFrame(content['ladder'])
     t = t[t.threads == threads].assign(ratio=list(map(interval_text, t[t.threads == threads].itertuples())))
-    return t.pivot(index=['batch', 'layout', 'rung'], columns='downsample', values='ratio')
+    table = t.pivot(index=['batch', 'layout', 'rung'], columns='downsample', values='ratio')
+    return table.reindex(['operator', 'block', 'features', 'network'], level='rung')

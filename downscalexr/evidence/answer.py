@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FIGURE', 'CARD', 'CARD_SIZE', 'FIGURE_ALT', 'answer_numbers', 'answer_operators', 'answer_table', 'draw_point',
            'plot_answer', 'drawn_digest', 'card_figure', 'write_answer_images', 'stale_images', 'claim_verdicts',
-           'claim_lines', 'answer_opening', 'answer_details', 'answer_parts', 'stale_openings', 'export_answer',
-           'training_answer', 'constraint_lines', 'stale_pages']
+           'claim_lines', 'answer_terms', 'answer_opening', 'answer_details', 'answer_parts', 'stale_openings',
+           'export_answer', 'training_answer', 'constraint_lines', 'stale_pages']
 
 # %% ../../nbs/evidence/38_answer.ipynb #48239764
 import hashlib
@@ -37,6 +37,7 @@ from downscalexr.evidence.guide import (
     study_answer,
     training_seconds,
 )
+from .plan import MARGINS
 from .primary import filed_analysis
 from .store import evidence, stored_runs
 from .verdicts import CLAIMS, claim_section, claim_table
@@ -62,7 +63,7 @@ def answer_table(pairs: pd.DataFrame, # rows of `filed_pairs`, one study and lev
                 ) -> str: # Markdown
     "AUC, the gain of the operator to take, shift consistency and time."
     names, auc = answer_operators(pairs, table), pairs[pairs.metric == 'auroc']
-    head = ['operator', 'test AUC', f'gain of {looks[names[0]].label} in AUC', 'calls kept under shifts', 'ms an image']
+    head = ['operator', 'test AUC', f'gain of {looks[names[0]].label} in AUC', 'shift consistency', 'ms an image']
     lines = [f'| {" | ".join(head)} |', '|' + ':--|'*len(head)]
     for o in names:
         less = '' if o == names[0] else pair_text(auc, names[0], o)
@@ -169,6 +170,14 @@ def claim_lines(table: pd.DataFrame, # of `claim_table`
 # %% ../../nbs/evidence/38_answer.ipynb #94e94b97
 FIGURE_ALT = 'Test AUC less that of max pooling against milliseconds an image, 23 operators, with intervals'
 
+def answer_terms() -> str: # Markdown
+    "What the words of the answer mean."
+    auc, specificity, consistency = (f'{MARGINS[m]:.2f}' for m in ('auroc', 'specificity', 'consistency'))
+    return ("*Told above*: different, with Holm's correction over all pairs. *Equivalent*: the 90 % interval lies within "
+            f'±{auc} in AUC, ±{specificity} in specificity, ±{consistency} in shift consistency (the share of calls '
+            'that stay when the image is moved). The table: the operator to take, those as fast, the three of the original, '
+            'and the highest mean AUC.')
+
 def answer_opening(results: str='results', # the folder of results as seen from the page
                   ) -> str: # Markdown
     "What a page opens with: answer, table, figure."
@@ -178,7 +187,7 @@ def answer_opening(results: str='results', # the folder of results as seen from 
             'differences are over the same patients.')
     parts = ['<div class="answer">', '<div class="answer-words">', answer_line(everything, table), said, '</div>',
              '<div class="answer-figure">', f'![{FIGURE_ALT}]({results}/evidence/{FIGURE})', '</div>', '</div>',
-             '<div class="answer-table">', answer_table(pairs, table), '</div>']
+             '<div class="answer-table">', answer_table(pairs, table), '</div>', answer_terms()]
     return '\n\n'.join(parts)
 
 # %% ../../nbs/evidence/38_answer.ipynb #cc388d28

@@ -98,6 +98,7 @@ def against_linear(levels: pd.DataFrame, # of `filed_levels`
     "AUC of a study's operators and the linear models."
     rows = levels[(levels.study == study) & (levels.metric == 'auroc')].set_index('downsample')
     found = rows[['mean', 'low', 'high', 'n']].rename(columns=dict(mean='AUC'))
+    found['n'] = found.n.astype(int)
     for size in (16, 32):
         auc = linear_auc(size, task)
         word = np.where(rows.low > auc, 'beats', np.where(rows.high < auc, 'is below', 'is not told from'))

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FREQUENCIES', 'DIALLED', 'DIAL_SETTINGS', 'DIAL_STUDY', 'DIALS_FILE', 'dial_cells', 'dial_key', 'dial_splits',
-           'dial_run', 'train_cells', 'file_cells', 'dial_table', 'file_dials', 'relative_means', 'highest_means',
-           'draw_dial', 'plot_dials']
+           'dial_run', 'train_cells', 'file_cells', 'dial_table', 'file_dials', 'relative_means', 'label_list',
+           'highest_means', 'draw_dial', 'plot_dials']
 
 # %% ../../nbs/evidence/24_dials.ipynb #bc8d0972
 import hashlib
@@ -140,14 +140,21 @@ def relative_means(rows: pd.DataFrame, # a, b, difference: all pairs of one metr
     return (up.reindex(names, fill_value=0) - down.reindex(names, fill_value=0))/len(names)
 
 # %% ../../nbs/evidence/24_dials.ipynb #1e8fe342
+def label_list(labels: list[str], # of operators, maybe with more behind
+              ) -> str: # e.g. "max pooling, L2 pooling"; "strided conv, in place; L2 pooling"
+    "Labels in a row, between semicolons where one of them holds a comma."
+    return ('; ' if any(',' in label for label in labels) else ', ').join(labels)
+
 def highest_means(rows: pd.DataFrame, # of `filed_pairs`, one study
+                  lead: str='{}', # how the first label is written
                  ) -> str: # e.g. "max pooling (3 of 4 levels), average pooling (1)"
     "Which operator has the highest mean how often, told apart or not."
     rows = rows[rows.metric == rows.metric.iloc[0]]
     best = [relative_means(g).idxmax() for _, g in rows.groupby('level')]
     counts = pd.Series(best).value_counts()
-    first, *rest = [f'{looks[o].label} ({k}' for o, k in counts.items()]
-    return ', '.join([f'{first} of {len(best)} level{"s"*(len(best) > 1)})', *(f'{r})' for r in rest)])
+    (o, k), *rest = counts.items()
+    first = f'{lead.format(looks[o].label)} ({k} of {len(best)} level{"s"*(len(best) > 1)})'
+    return label_list([first, *(f'{looks[o].label} ({k})' for o, k in rest)])
 
 # %% ../../nbs/evidence/24_dials.ipynb #9e62e394
 def draw_dial(ax, # axes of a figure
@@ -160,7 +167,7 @@ def draw_dial(ax, # axes of a figure
     ax.plot(part.frequency, part.auroc, color=look.color, marker=look.marker, ms=4, lw=1.6)
     ax.set_title(look.label, fontsize=9)
     ax.set_xscale('log')
-    ax.set_xticks(part.frequency, [f'{t:g}' for t in part.frequency], fontsize=8)
+    ax.set_xticks(part.frequency, [f'{t:g}' for t in part.frequency], fontsize=8, rotation=40)
     ax.minorticks_off()
 
 # %% ../../nbs/evidence/24_dials.ipynb #88aab67f
@@ -176,6 +183,6 @@ def plot_dials(table: pd.DataFrame, # of `dial_table`
         ax.plot(first.frequency, first.auroc, color='0.6', ls='--', lw=1)
         ax.axvline(nyquist(image_size)/2, color='.6', lw=.8, ls=':')
         draw_dial(ax, table[table.downsample == o])
-    fig.supxlabel('spatial frequency of the lesion, cycles per mm', fontsize=9)
+    fig.supxlabel('spatial frequency of the texture, cycles per mm', fontsize=9)
     fig.supylabel('AUROC', fontsize=9)
     return fig

@@ -124,17 +124,17 @@ def texture_table(scores: pd.DataFrame, # rows of `baselines.json`
 def plot_textures(table: pd.DataFrame, # of `texture_table`
                   scores: pd.DataFrame, # rows of `baselines.json`
                  ) -> Figure: # one panel
-    "AUROC against frequency of networks and linear models, with 95 % intervals."
+    "AUROC against frequency, with 95 % intervals."
     fig = Figure(figsize=(7.5, 3.4), layout='constrained')
     ax = fig.subplots()
-    for i, (d, g) in enumerate(table.groupby('downsample', sort=False)):
-        ax.errorbar(g.frequency + .0008*(i + 1), g.auroc, yerr=[g.auroc - g.low, g.high - g.auroc],
+    for i, (d, g) in enumerate(table.groupby('downsample', sort=False), 1):
+        ax.errorbar(g.frequency + .0008*i, g.auroc, yerr=[g.auroc - g.low, g.high - g.auroc],
                     color=looks[d].color, marker=looks[d].marker, ms=5, lw=1.2, label=looks[d].label)
     for size, dash in zip(SIZES, (':', '--')):
         g = scores[scores.task.str.startswith('texture') & (scores['size'] == size)]
         frequency = g.task.str.split().str[1].astype(float)
-        ax.errorbar(frequency, g.auroc, yerr=[g.auroc - g.auroc_low, g.auroc_high - g.auroc], color='0.4', ls=dash,
-                    marker='.', lw=1.2, label=f'linear, {size} px')
+        x, ends = frequency - .0008*(size == SIZES[0]), [g.auroc - g.auroc_low, g.auroc_high - g.auroc]
+        ax.errorbar(x, g.auroc, yerr=ends, color='0.4', ls=dash, marker='.', lw=1.2, label=f'linear, {size} px')
     ax.set_xlabel('spatial frequency of the texture, cycles per mm', fontsize=9)
     ax.set_ylabel('AUROC', fontsize=9)
     fig.legend(loc='outside right upper', fontsize=8, frameon=False)

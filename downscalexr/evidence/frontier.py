@@ -264,6 +264,7 @@ def plot_columns(table: pd.DataFrame, # of `measured_operators`
         ax.set_title(title.replace(', ', ',\n').replace('shift ', 'shift\n'), fontsize=9)
         ax.grid(axis='y', color='0.92')
         ax.set_axisbelow(True)
+        ax.margins(x=.1)
         ax.tick_params(labelsize=8)
         ax.locator_params(axis='x', nbins=3)
     fig.axes[0].set_yticks(range(len(t)), [looks[o].label for o in t.index], fontsize=8)

@@ -171,6 +171,7 @@ def plot_spreads_of_images(table: pd.DataFrame, # of `filed_gallery`
         ax.set_xlabel(f'between runs of one operator (sd, {scale})', fontsize=9)
         ax.set_ylabel('between operators (sd)', fontsize=9)
         ax.tick_params(labelsize=8)
+        ax.locator_params(axis='x', nbins=5)
     fig.axes[0].legend(fontsize=8)
     return fig
 

@@ -179,8 +179,8 @@ def reproduced(scores: pd.DataFrame, # of `protocol_scores`
 # %% ../../nbs/evidence/25_protocol.ipynb #1fd20b4a
 def plot_reproduced(rows: pd.DataFrame, # of `reproduced`
                    ) -> Figure: # a panel per metric
-    "The original's numbers beside one more run."
-    metrics, names = list(dict.fromkeys(rows.metric)), list(dict.fromkeys(rows.downsample))
+    "The original's beside one more run."
+    metrics, names = (list(dict.fromkeys(rows[k])) for k in ('metric', 'downsample'))
     fig = Figure(figsize=(7.5, 2.2), layout='constrained')
     for ax, metric in zip(fig.subplots(1, len(metrics), sharey=True), metrics):
         part, y = rows[rows.metric == metric].set_index('downsample').loc[names], range(len(names))
@@ -190,7 +190,7 @@ def plot_reproduced(rows: pd.DataFrame, # of `reproduced`
         ax.set_title(dict(auroc='AUC', f1='F1').get(metric, metric), fontsize=9)
         ax.tick_params(labelsize=8)
         ax.locator_params(nbins=3)
-        ax.margins(y=.3)
+        ax.margins(x=.1, y=.3)
     fig.axes[0].set_yticks(range(len(names)), [looks[o].label for o in names], fontsize=8)
     fig.axes[0].invert_yaxis()
     fig.legend(*fig.axes[0].get_legend_handles_labels(), loc='outside upper center', ncols=2, fontsize=8)

@@ -197,7 +197,8 @@ def as_markdown(table: pd.DataFrame, # of `checklist`
                 up: str='../', # from the page that shows it to nbs/
                ) -> str: # a table in Markdown
     "A list to read, with links to pages."
-    lines = ['| item | asks | status | answer | page |', '|---|---|---|---|---|']
+    widths = '|:--|:--------|:-----|:-------------------------|:-----|'
+    lines = ['| item | asks | status | answer | page |', widths]
     for r in table.itertuples():
         link = f'[{Path(r.page).stem.lstrip("0123456789_")}]({up}{r.page})'
         lines.append(f'| {r.item} | {r.asks} | {r.status} | {r.answer} | {link} |')

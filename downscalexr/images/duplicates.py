@@ -129,7 +129,8 @@ def leak_message(table: pd.DataFrame, # file
                  cross: pd.DataFrame, # as `crossing` gives it
                 ) -> str: # several lines
     "What to say about pictures in train and in test."
-    lines = [f'{len(cross)} pairs of images show the same picture in train and in test:']
+    pairs = '1 pair of images shows' if len(cross) == 1 else f'{len(cross)} pairs of images show'
+    lines = [f'{pairs} the same picture in train and in test:']
     for pair in cross[:10].itertuples(index=False):
         apart = f'{pair.bits} of 64 bits apart, correlation {pair.correlation:.3f}'
         names = printable(table.file[pair.first]), printable(table.file[pair.second])

@@ -207,7 +207,7 @@ def mixup(x: torch.Tensor, # float32 (N, 1, H, W)
           y: torch.Tensor, # float32 (N,)
           share: torch.Tensor, # (N,) weight of the neighbour
          ) -> tuple[torch.Tensor, torch.Tensor]: # images and labels
-    "Blend each image and label with the next one's."
+    "Blend each image and label with those of the one before."
     return torch.lerp(x, x.roll(1, 0), share.view(-1, 1, 1, 1)), torch.lerp(y, y.roll(1, 0), share)
 
 # %% ../../nbs/images/25_robust.ipynb #ee89f218

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SHIFT_QUESTIONS', 'QUALITY', 'SPLIT_COLORS', 'leak_share', 'leaks', 'shift_features', 'separability', 'shift_table',
-           'plot_histograms', 'plot_quality']
+           'bin_edges', 'plot_histograms', 'plot_quality']
 
 # %% ../../nbs/images/23_shift.ipynb #fbfe98ef
 import numpy as np
@@ -82,6 +82,14 @@ def shift_table(s: Splits, # any source
             rows.append(dict(question=question, images=name, **found))
     return pd.DataFrame(rows).set_index(['question', 'images'])
 
+# %% ../../nbs/images/23_shift.ipynb #c1204e89
+def bin_edges(values: pd.Series, # one per image
+              smallest: int, # images in the smallest set that is drawn
+             ) -> np.ndarray: # 9 to 40 edges
+    "Bins over the range of all values: wide ones where a set is small, which would else be spikes."
+    low, high = np.nanquantile(values, [.001, .999])
+    return np.linspace(low, max(high, low + .01), min(max(smallest//3, 8), 39) + 1)
+
 # %% ../../nbs/images/23_shift.ipynb #f19e64cf
 QUALITY = dict(mean='mean grey level', contrast='contrast (deviation of grey)',
                sharpness='log₁₀ sharpness (variance of the Laplacian)')
@@ -93,13 +101,12 @@ def plot_histograms(ax, # of matplotlib
                     here: pd.Series, # bool, which images to draw
                    ):
     "Distributions of a figure, one line for each split, over the range of all values."
-    low, high = np.nanquantile(values, [.001, .999])
-    edges = np.linspace(low, max(high, low + .01), 40)
-    for name, color in SPLIT_COLORS.items():
-        part = values[(split == name) & here]
+    parts = {name: values[(split == name) & here] for name in SPLIT_COLORS}
+    edges = bin_edges(values, min([n for part in parts.values() if (n := part.count())], default=0))
+    for name, part in parts.items():
         if part.between(edges[0], edges[-1]).any():
             label = f'{name}, n = {len(part):,}'
-            ax.hist(part, edges, density=True, histtype='step', color=color, lw=1.4, label=label)
+            ax.hist(part, edges, density=True, histtype='step', color=SPLIT_COLORS[name], lw=1.4, label=label)
     ax.set_yticks([])
     ax.spines[['top', 'right', 'left']].set_visible(False)
 

@@ -65,7 +65,7 @@ def word_source(text: str, # what the user said
         return None
     if patients and (word, patients) != ('medmnist', 'each'):
         reason = 'its patients are its own' if word == 'phantom' else 'its images carry no patient'
-        remedy = f'Leave out patients={patients!r} (--patient-pattern).'
+        remedy = f'Leave out patients={patients!r} (--patients).'
         raise ValueError(f'{text} takes no rule for patients: {reason}. {remedy}')
     if word == 'phantom':
         return phantom_source(text)

@@ -90,7 +90,7 @@ def macs(model: nn.Module, # any with an (N, 1, H, W) input
 # %% ../../nbs/networks/02_cost.ipynb #75adcb94
 def layer_table(model: nn.Module, # any of ours
                 image_size: int, # pixels on each side
-               ): # DataFrame: layer, kind, shape of the output, parameters, share, multiply-adds, activation bytes
+               ): # DataFrame: layer, kind, output shape, parameters, their share, multiply-adds, activation bytes
     "One row per layer, in the order of computation, for one float32 image."
     import pandas as pd  # here: networks need PyTorch and NumPy alone
     rows = []
@@ -99,7 +99,8 @@ def layer_table(model: nn.Module, # any of ours
         rows.append(dict(layer=name, kind=kind, output='×'.join(map(str, shape)), parameters=n_parameters(layer),
                          macs=count, activation_bytes=4*int(np.prod(shape))))
     table = pd.DataFrame(rows)
-    return table.assign(share=table.parameters/table.parameters.sum())
+    table.insert(4, 'parameter_share', table.parameters/table.parameters.sum())
+    return table
 
 # %% ../../nbs/networks/02_cost.ipynb #5bf216dd
 CONTROLS = ('', 'param', 'mac')

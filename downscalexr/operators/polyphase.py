@@ -78,7 +78,7 @@ def hidden_channels(c: int) -> int: return max(4, c//2)
 class Score(nn.Module):
     "A number for each polyphase component, blind to circular shifts."
     def __init__(self,
-                 channels: int, # of the input and the output
+                 channels: int, # of the map
                 ):
         super().__init__()
         hidden = hidden_channels(channels)

@@ -227,4 +227,5 @@ def pairs_text(d: pd.DataFrame, # from `differences`
     if d.empty:
         return ''
     rows = differences_table(d[d.metric == d.metric.iloc[0]])
+    rows['higher in'] = '  ' + rows['higher in'] # else 'includes 0 1 of 3 seeds'
     return f'In pairs, by seed, not corrected (other metrics: differences.csv)\n{rows.to_string(index=False)}\n\n'

@@ -95,7 +95,7 @@ def plan_run(cfg: TrainConfig, # checked
 def same_job(run: Run, # that wants the folder
              key: str, # that the folder has
             ) -> dict|None: # what that run uses; None: it is another job
-    "What this job would have to use to have another key."
+    "What this job would have to use to have that folder's key."
     threads = {0, 1, run.used['threads']}
     for name, entry in (('environment.json', 'threads'), ('config.json', 'num_threads')):
         try:

@@ -298,7 +298,7 @@ def run_bar(t: Training, # whose steps are counted
     steps = [t.course.steps_in(e) for e in range(t.course.epochs)]
     return tqdm(total=sum(steps), initial=sum(steps[:t.progress.epoch]) + t.progress.step, unit='step', leave=False,
                 desc=f'{t.cfg.downsample} seed {t.cfg.seed}',
-                mininterval=1) # each redraw is a message that papermill has to read, # initial weights
+                mininterval=1) # each redraw is a message that papermill has to read
 
 # %% ../../nbs/runs/13_loop.ipynb #85a429cd
 def fit(model: nn.Module, # initial weights

@@ -87,7 +87,7 @@ def time_step(cfg: TrainConfig, # of a run
     return seconds/steps
 
 # %% ../../nbs/sweeps/07_estimate.ipynb #da3c59d1
-START_S = 20 # that a run needs beside its epochs: imports, evaluation, figures; 9 in proofs/scale, 20 on a slow machine
+START_S = 20 # beside a run's epochs: imports, evaluation, figures; above proofs/scale, except for ResNet-18 at 224 px
 
 def run_seconds(cfg: TrainConfig, # of a run
                 splits: Splits, # of its images
@@ -135,7 +135,9 @@ def dry_run_table(jobs: list[dict], # from `grid.make_jobs`
     states = [state(job, limit) for job in jobs]
     lines = [f'{s:8} {duration(t):>9}  {job["name"]}' for s, t, job in zip(states, times, jobs)]
     left = [t for s, t in zip(states, times) if s in ('waiting', 'running')]
-    total = max(sum(left)/workers, max(left, default=0))
+    busy = [0.]*workers # seconds of each
+    for seconds in left: # in this order, to the worker that is free first
+        busy[busy.index(min(busy))] += seconds
     lines.append(f'{len(jobs)} runs: {states.count("done")} done, {states.count("failed")} failed, {len(left)} to do; '
-                 f'{duration(total)} at most with {workers} workers (runs may stop early).')
+                 f'{duration(max(busy))} at most with {workers} workers (runs may stop early).')
     return '\n'.join(lines)

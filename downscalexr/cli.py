@@ -219,7 +219,7 @@ BENCH_FILES = Annotated[list[str]|None, typer.Argument(metavar='[compare A B]', 
                                                          'downscalexr bench compare a.json b.json'))
 @takes(BENCH)
 def bench_command(words: BENCH_FILES=None, **asked):
-    "Time the operators on this CPU, side by side; with --paths by every way to compute them."
+    "Time the operators on this CPU, side by side; with `--paths` by every way to compute them."
     from downscalexr.deploy.cost import bench_words, run_bench
     print(bench_words(words or []) or run_bench(**asked))
 

@@ -98,8 +98,10 @@ def plot_architecture(downsample: str='maxpool', # one of `operators()`
     end = draw_boxes(ax, layers, looks[downsample].color)
     ax.set(xlim=(0, end + .4), ylim=(-np.log2(image_size)/2 - 2.2, np.log2(image_size)/2 + .6))
     ax.axis('off')
-    ax.set_title(f'{arch}, {image_size} px, {looks[downsample].label} (dark); light blue: convolutions,\n'
-                 'light orange: linear layers; channels and map size where they change', fontsize=9)
+    mean = ' and the mean at the end'*any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer, _ in layers)
+    ax.set_title(f'{arch}, {image_size} px: the image grey, convolutions{mean} light blue,\n'
+                 f'{looks[downsample].label} in its own colour, linear layers light orange; channels and map size '
+                 'where they change', fontsize=9)
     return fig
 
 # %% ../nbs/02_models.ipynb #3a40c440

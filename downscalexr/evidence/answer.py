@@ -167,16 +167,17 @@ def claim_lines(table: pd.DataFrame, # of `claim_table`
     return '\n'.join(f'- **{claim}** {CLAIMS[claim].removesuffix(".")}: {claim_verdicts(rows)}.'
                      for claim, rows in table.groupby('claim'))
 
-# %% ../../nbs/evidence/38_answer.ipynb #94e94b97
-FIGURE_ALT = 'Test AUC less that of max pooling against milliseconds an image, 23 operators, with intervals'
-
+# %% ../../nbs/evidence/38_answer.ipynb #456106c3
 def answer_terms() -> str: # Markdown
     "What the words of the answer mean."
     auc, specificity, consistency = (f'{MARGINS[m]:.2f}' for m in ('auroc', 'specificity', 'consistency'))
-    return ("*Told above*: different, with Holm's correction over all pairs. *Equivalent*: the 90 % interval lies within "
-            f'±{auc} in AUC, ±{specificity} in specificity, ±{consistency} in shift consistency (the share of calls '
-            'that stay when the image is moved). The table: the operator to take, those as fast, the three of the original, '
-            'and the highest mean AUC.')
+    return ("*Told above*: different, with Holm's correction over all pairs. *Equivalent*: the 90 % interval lies "
+            f'within ±{auc} in AUC, ±{specificity} in specificity, ±{consistency} in shift consistency (the share of '
+            'calls that stay when the image is moved). The table: the operator to take, those as fast, the three of '
+            'the original, and the highest mean AUC.')
+
+# %% ../../nbs/evidence/38_answer.ipynb #94e94b97
+FIGURE_ALT = 'Test AUC less that of max pooling against milliseconds an image, 23 operators, with intervals'
 
 def answer_opening(results: str='results', # the folder of results as seen from the page
                   ) -> str: # Markdown

@@ -113,7 +113,8 @@ def draw_ranks(ax, # axes of a figure
                                         color_palette={text[o]: looks[o].color for o in table},
                                         crossbar_props=dict(color='0.35', linewidth=2), elbow_props=dict(linewidth=.7))
     for label in drawn['labels']:
-        label.set_color('black')
+        away = .2 if label.get_ha() == 'left' else -.2 # from the end of its line
+        label.set(color='black', x=label.get_position()[0] + away)
     for name, rank in found['ranks'].items():
         ax.scatter(rank, 0, color=looks[name].color, marker=looks[name].marker, s=26, zorder=4)
     ax.tick_params(labelsize=8)

@@ -67,6 +67,7 @@ def plot_operators_on_panel(rows: pd.DataFrame, # of `panel_rows`
             ends, look = [[t['mean'] - t.low], [t.high - t['mean']]], looks[name]
             ax.errorbar(t['mean'], i, xerr=ends, fmt=look.marker, color=look.color, ms=5, lw=1.2)
         ax.set_xlabel(label, fontsize=9)
+        ax.tick_params(labelsize=8)
         ax.locator_params(nbins=4)
         ax.grid(axis='x', color='0.9')
     axes[0].set_yticks(range(len(order)), [looks[n].label for n in order], fontsize=8)

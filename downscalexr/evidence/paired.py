@@ -65,7 +65,7 @@ def delong(labels, # (N,), 0 or 1
            patients=None, # (N,) who each image is of; default: each of another patient
            confidence: float=0.95, # of the interval
           ) -> dict: # value, low, high, se, with B also p; perhaps undefined: why
-    "DeLong's interval of an area, or his test of two."
+    "DeLong's interval of an area, or the test of two."
     both = [logits_a] if logits_b is None else [logits_a, logits_b]
     patients = np.arange(len(labels)) if patients is None else patients
     check_pairs(labels, logits_a, both[-1], patients)

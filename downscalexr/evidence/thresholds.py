@@ -98,18 +98,21 @@ def plot_spread(rows: pd.DataFrame, # of `judge_study`
 def plot_bias(rows: pd.DataFrame, # of `judge_study`
               cutoffs: dict, # name → title of its panel
              ) -> Figure:
-    "False-positive against false-negative rate: means of operators, runs as dots."
+    "False-positive against false-negative rate, each panel as wide as the means of its operators; runs as dots."
     fig = Figure(figsize=(7.5, 5.4), layout='constrained')
-    axes = np.atleast_1d(fig.subplots(1, len(cutoffs), sharex=True, sharey=True))
+    axes = np.atleast_1d(fig.subplots(1, len(cutoffs)))
     for ax, (cutoff, title) in zip(axes, cutoffs.items()):
         false, missed = 1 - rows[f'specificity_{cutoff}'], 1 - rows[f'recall_{cutoff}']
-        ax.plot(false, missed, '.', color='0.85', ms=3)
         for name in means_by_operator(rows, ()).index:
             own, look = rows.downsample == name, looks[name]
             at = false[own].mean(), missed[own].mean()
             ax.plot(*at, look.marker, color=look.color, ms=6, ls='', label=look.label)
+        ax.margins(.12)
+        ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim()) # as they are before the runs are drawn
+        ax.plot(false, missed, '.', color='0.85', ms=3, zorder=0)
         ax.set_title(title, fontsize=9)
         ax.tick_params(labelsize=8)
+        ax.locator_params(nbins=5)
         ax.grid(color='0.93')
     axes[0].set_ylabel('false-negative rate', fontsize=9)
     axes[len(axes)//2].set_xlabel('false-positive rate', fontsize=9)

@@ -151,10 +151,11 @@ def claim_section(claim: str, # a key of CLAIMS
                  ) -> str: # Markdown
     "What the original said, its table, and a row for each place where these runs ask."
     rows = table[table.claim == claim]
-    columns = ['where', 'these runs', 'n', 'equivalence', 'verdict']
-    lines = [f'| {" | ".join(columns)} |', '|:---|:--------|:--|:---|:---|'] # widths
-    for *said, verdict in rows[columns].to_numpy():
-        lines.append(f'| {" | ".join(said)} | **{verdict}** |')
+    widths = {'verdict': 4, 'where': 4, 'these runs': 12, 'n': 3, 'equivalence': 4}
+    columns = [c for c in widths if (rows[c] != '').any()]
+    lines = [f'| {" | ".join(columns)} |', f'|{"|".join(":" + "-"*widths[c] for c in columns)}|']
+    for verdict, *said in rows[columns].to_numpy():
+        lines.append(f'| **{verdict}** | {" | ".join(said)} |')
     first = rows.iloc[0]
     head = f'**The original:** {first["the original"]}\n\n**Its own table:** {first["its table"]}\n\n'
     return head + '\n'.join(lines)

@@ -23,12 +23,16 @@ from .results import test_logits, test_summary
 
 # %% ../../nbs/reports/03_figures.ipynb #fbce0d14
 def caption(r: Results, # what is drawn
+            split: str='test', # whose images are drawn: test, val, or empty where none are
            ) -> str: # one line
     "Images, size, seeds and n, for the title of every figure."
     run, n = r.runs.iloc[0], r.predictions[r.predictions.split == 'test'].file.nunique()
+    if not split:
+        return f'{run.arch}, {run.image_size} px'
     kind = image_nature(run.data_kind, run.data_name)
-    images = f'{n} test images' if r.judged == 'test' else 'validation images, test folder withheld'
-    return f'{run.arch}, {run.image_size} px, {seeds_text(r.runs)}, {images} ({kind})'
+    images = f'{n} test images' if r.judged == split == 'test' else 'validation images'
+    withheld = ', test folder withheld'*(r.judged == 'val')
+    return f'{run.arch}, {run.image_size} px, {seeds_text(r.runs)}, {images}{withheld} ({kind})'
 
 # %% ../../nbs/reports/03_figures.ipynb #5f0ad72d
 def latency(r: Results, # with a benchmark
@@ -49,12 +53,14 @@ def new_figure(r: Results, # for the caption
                panels: int|tuple=1, # side by side; or rows and columns
                size: tuple=(5, 3.4), # of the whole figure, inches
                note: str='', # how to read the symbols, after the caption
+               split: str='test', # whose images are drawn, for the caption
                **kw, # for `subplots`
               ) -> tuple[Figure, np.ndarray]: # the figure and its axes, always an array
     "A figure with title and caption."
     fig = Figure(figsize=size, layout='constrained')
     fig.suptitle(f'{title}\n\n', fontsize=10.5, x=.01, ha='left', linespacing=.8)
-    fig.text(.01, .995, f'\n{caption(r)}{note}', fontsize=8, color='0.35', ha='left', va='top', linespacing=2.1)
+    said = f'\n{caption(r, split)}{note}'
+    fig.text(.01, .995, said, fontsize=8, color='0.35', ha='left', va='top', linespacing=2.1)
     shape = panels if isinstance(panels, tuple) else (1, panels)
     axes = np.atleast_1d(fig.subplots(*shape, **kw))
     for ax in axes.flat:
@@ -124,7 +130,7 @@ def cpu_efficiency(r: Results, # with a benchmark
                   ) -> Figure:
     "Latency, throughput, operations and size."
     title = 'CPU efficiency, model time only, median and quartiles'
-    fig, axes = new_figure(r, title, (2, 2), (7.5, 5.4), '; filled: channels_last, open: NCHW')
+    fig, axes = new_figure(r, title, (2, 2), (7.5, 5.4), '; filled: channels_last, open: NCHW', '')
     axes = axes.flat
     for memory_format, offset, face in (('channels_last', -.12, None), ('contiguous', .12, 'white')):
         t = latency(r, memory_format)
@@ -167,7 +173,7 @@ VALIDATION = {'val_auroc': 'AUC', 'val_at_half_accuracy': 'accuracy', 'val_at_ha
 def validation_summary(r: Results, # any results
                       ) -> Figure:
     "Six validation metrics of each variant: mean over seeds, Student's t interval, seeds as small dots."
-    fig, axes = new_figure(r, 'Validation, threshold 0.5', (2, 3), (7.5, 5), sharey=True)
+    fig, axes = new_figure(r, 'Validation, threshold 0.5', (2, 3), (7.5, 5), split='val', sharey=True)
     lowest = 1.
     for ax, (column, name) in zip(axes.flat, VALIDATION.items()):
         groups = [g[column] for _, g in r.runs.groupby('downsample', sort=False)]
@@ -266,7 +272,7 @@ LEARNING = dict(train_loss='training loss', val_loss='validation loss', val_auro
 def training_curves(r: Results, # any results
                    ) -> Figure:
     "Training loss, validation loss and validation AUC per epoch, a line per seed."
-    fig, axes = new_figure(r, 'Training', 3, (7.5, 3.))
+    fig, axes = new_figure(r, 'Training', 3, (7.5, 3.), split='val')
     first = r.history.drop_duplicates('downsample').set_index('downsample').seed
     for ax, (column, text) in zip(axes, LEARNING.items()):
         for (v, seed), h in r.history.groupby(['downsample', 'seed'], sort=False):

@@ -112,8 +112,8 @@ def as_text(mean: float, # the number
         return f'{mean:,.0f}'
     largest = max(abs(mean), abs(high) if np.isfinite(high) else 0)
     digits = 3 if largest < 2 else 1 if abs(mean) < 1000 else 0
-    number = f'{mean:,.{digits}f}'
-    return f'{number} [{low:,.{digits}f}, {high:,.{digits}f}]' if np.isfinite(low) else number
+    number, *ends = (f'{v:z,.{digits}f}' for v in (mean, low, high)) # z: no -0.000
+    return '{} [{}, {}]'.format(number, *ends) if np.isfinite(low) else number
 
 # %% ../../nbs/reports/02_results.ipynb #9196ff14
 NAMES = {'auroc': 'AUC', 'average_precision': 'average precision', 'f1': 'F1', 'fp': 'false positives',

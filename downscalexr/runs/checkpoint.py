@@ -164,7 +164,7 @@ def latest_checkpoint(folder: Path, # of the checkpoints; it may be missing
                       use=None, # loads a state; an exception says that it does not fit
                      ) -> dict|None: # the newest state that can be trusted
     "Load the newest good checkpoint; bad ones are named and set aside."
-    for path in reversed(checkpoint_files(folder)):
+    for older, path in reversed(list(enumerate(checkpoint_files(folder)))):
         state, reason = fault(path, key)
         try:
             if state and use:
@@ -176,7 +176,8 @@ def latest_checkpoint(folder: Path, # of the checkpoints; it may be missing
         aside, beside = set_aside(path), path.with_suffix('.pt.sha256')
         if os.path.lexists(beside):
             set_aside(beside)
-        print(f'{shown(path)} {reason}; set aside as {aside.name}, the one before is used.')
+        then = 'the one before is tried' if older else 'none is left'
+        print(f'{shown(path)} {reason}; set aside as {aside.name}, {then}.')
 
 # %% ../../nbs/runs/03_checkpoint.ipynb #fc95480c
 @contextlib.contextmanager

@@ -239,7 +239,8 @@ def kernel_mib() -> int|None: # the largest process so far, MiB; None where the 
 def late_text(hours: float, # the limit
              ) -> str: # one line for people
     "What is said of an attempt that took too long."
-    return (f'It was stopped after {hours:.3g} hours, the limit of one attempt (--job-hours). Its last checkpoint is '
+    n, unit = (hours, 'hours') if hours >= 1 else (60*hours, 'minutes') if 60*hours >= 1 else (3600*hours, 'seconds')
+    return (f'It was stopped after {n:.3g} {unit}, the limit of one attempt (--job-hours). Its last checkpoint is '
             'kept, the next attempt resumes from it.')
 
 def log_event(folder: Path, # of a job

@@ -247,7 +247,7 @@ def export_model(model: nn.Module, # in evaluation, on the CPU
                  form: str='onnx', # a key of SUFFIXES
                  int8: bool=False, # in 8-bit integers
                 ) -> Path: # of the file
-    "Write a model; a float file that a runtime here reads is proved first."
+    "Write a model; proved unless pt2, int8."
     check_form(form, int8)
     example = torch.zeros(1, 1, m.image_size, m.image_size)
     check_exportable(model, example)

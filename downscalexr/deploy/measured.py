@@ -132,8 +132,8 @@ def measured_where(content: dict, # of a latency file
     e, m = content['environment'], content['machine']
     rates = '; '.join(f'{r["threads"]} thread{"s" if r["threads"] > 1 else ""}: {r["gflops"]:.0f} GFLOP/s, '
                       f'{r["gb_s"]:.1f} GB/s' for r in content['rates'])
-    load = ', '.join(f'{m[k][0]:.2f} {when}' for when, k in dict(before='load_average', after='load_average_after').items()
-                     if m[k])
+    busy = dict(before=m['load_average'], after=m['load_average_after'])
+    load = ', '.join(f'{x[0]:.2f} {when}' for when, x in busy.items() if x)
     versions = ', '.join(f'{k} {v}' for k, v in m['versions'].items() if v)
     return f'{e["cpu"]}, {e["cores"]} cores, {m["vectors"]}, load {load}; {versions}. {rates}.'
 

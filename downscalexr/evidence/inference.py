@@ -104,17 +104,17 @@ def friedman_ranks(table: pd.DataFrame, # blocks (seeds) × operators, the metri
 def draw_ranks(ax, # axes of a figure
                table: pd.DataFrame, # blocks (seeds) × operators; higher is better
               ):
-    "Critical-difference diagram: operators joined by a bar are not told apart."
+    "Critical-difference diagram: what a bar joins is not told apart."
     found = friedman_ranks(table)
     text = {o: f'{looks[o].label} ({rank:.1f})' for o, rank in found['ranks'].items()}
+    labels = dict(size=8, bbox=dict(fc='w', ec='none', pad=2))
     drawn = critical_difference_diagram(found['ranks'].rename(text), found['p_pairs'].rename(text).rename(columns=text),
                                         ax=ax, text_h_margin=1, label_fmt_left='{label}', label_fmt_right='{label}',
-                                        label_props=dict(size=8), marker_props=dict(s=0),
+                                        label_props=labels, marker_props=dict(s=0),
                                         color_palette={text[o]: looks[o].color for o in table},
                                         crossbar_props=dict(color='0.35', linewidth=2), elbow_props=dict(linewidth=.7))
     for label in drawn['labels']:
-        away = .2 if label.get_ha() == 'left' else -.2 # from the end of its line
-        label.set(color='black', x=label.get_position()[0] + away)
+        label.set_color('black')
     for name, rank in found['ranks'].items():
         ax.scatter(rank, 0, color=looks[name].color, marker=looks[name].marker, s=26, zorder=4)
     ax.tick_params(labelsize=8)

@@ -54,7 +54,7 @@ def means_by_operator(rows: pd.DataFrame, # of `panel_rows`
 # %% ../../nbs/evidence/08_operators.ipynb #82698f79
 def plot_operators_on_panel(rows: pd.DataFrame, # of `panel_rows`
                            ) -> Figure:
-    "Each operator's runs and its mean with a 95 % interval, ordered by the panel mean."
+    "Runs and means with 95 % intervals, ordered by the panel mean."
     columns = dict(clean='AUC, clean', panel_mean='AUC, panel mean', panel_worst='AUC, worst corruption')
     table = means_by_operator(rows, tuple(columns))
     order = table['panel_mean', 'mean'].sort_values().index
@@ -70,5 +70,5 @@ def plot_operators_on_panel(rows: pd.DataFrame, # of `panel_rows`
         ax.tick_params(labelsize=8)
         ax.locator_params(nbins=4)
         ax.grid(axis='x', color='0.9')
-    axes[0].set_yticks(range(len(order)), [looks[n].label for n in order], fontsize=8)
+    axes[0].set_yticks(range(len(order)), [looks[n].label for n in order])
     return fig

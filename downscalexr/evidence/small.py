@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['WIDTH', 'FIRST', 'FINAL', 'SMALL_CANDIDATES', 'SECOND', 'SMALL_STUDY', 'SMALL_CHOICE', 'SMALL_FILE', 'SMALL_GOALS',
-           'SmallRecipe', 'small_recipe', 'small_scores', 'small_stage', 'small_winner', 'small_plan', 'plot_choice',
-           'small_values', 'check_complete', 'file_small', 'small_goals', 'compared_levels', 'plot_small']
+           'SMALL_TIMES', 'SmallRecipe', 'small_recipe', 'small_scores', 'small_stage', 'small_winner', 'small_plan',
+           'plot_choice', 'small_values', 'check_complete', 'file_small', 'small_goals', 'compared_levels',
+           'plot_small', 'small_text']
 
 # %% ../../nbs/evidence/36_small.ipynb #0f9a4544
 from dataclasses import dataclass, replace
@@ -207,3 +208,20 @@ def plot_small(content: dict, # of SMALL_FILE
         ax.grid(axis='x', color='0.9')
     ax.set_yticks(range(len(rows) + 1), [*rows.who, 'this page, each run'], fontsize=8)
     return fig
+
+# %% ../../nbs/evidence/36_small.ipynb #a30f6078
+SMALL_TIMES = 'small_latency.json' # beside the studies: `run_latency` of the winner's network
+
+def small_text(content: dict, # of SMALL_FILE
+               times: dict, # of SMALL_TIMES
+              ) -> str: # Markdown
+    "The goals, one after the other."
+    said, names = [], dict(auroc='test AUC', accuracy_panel="accuracy at the panel's threshold")
+    for metric, r in small_goals(content).iterrows():
+        said.append(f'{names[metric]} {r["mean"]:.3f} [{r.low:.3f}, {r.high:.3f}], single networks {r.least:.3f} to '
+                    f'{r.most:.3f}, goal {r.goal:.3f}: **{r.word}**')
+    rows = pd.DataFrame(times['rows'])
+    ms = rows[rows.path == 'eager'].median_ms.iloc[0]
+    word = 'met' if ms <= 10 else 'not met'
+    said.append(f'{ms:.1f} ms for one image on one thread in PyTorch, goal 10 ms: **{word}**')
+    return f'Mean of {len(content["runs"])} networks: ' + '; '.join(said) + "."

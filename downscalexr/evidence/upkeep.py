@@ -37,7 +37,7 @@ from .published import file_ours
 from .recipe import Recipe
 from .recomputed import file_retrained
 from .shifts import file_shifts
-from .small import SMALL_CHOICE, small_plan
+from .small import SMALL_CHOICE, SMALL_FILE, file_small, small_plan
 from .store import evidence, finished_keys, stored_runs
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #7f1908f7
@@ -135,12 +135,13 @@ def file_here(studies: list[str], # names
             added[study] = file_runs(study, study_cases(recipes, tasks))
     return added
 
-# %% ../../nbs/evidence/37_upkeep.ipynb #c8dda1df
+# %% ../../nbs/evidence/37_upkeep.ipynb #1d153d2e
 def file_known_levels():
     "The tables of every run and setting, for the studies whose reading is in the log."
     committed = Path(os.environ['DOWNSCALEXR_EVIDENCE'])/'committed'/TEST_LEVELS
     file_levels(list(dict.fromkeys(pd.read_csv(committed).study)), log=False)
 
+# %% ../../nbs/evidence/37_upkeep.ipynb #4abc7ed7
 MAIN_STUDY = 'operators_mac'
 TABLES = {f'primary_{MAIN_STUDY}.json': partial(file_analysis, MAIN_STUDY, log=False),
           'claims.json': partial(file_claims, log=False), TEST_LEVELS: file_known_levels, TEST_RUNS: file_known_levels,
@@ -149,7 +150,8 @@ TABLES = {f'primary_{MAIN_STUDY}.json': partial(file_analysis, MAIN_STUDY, log=F
           BIAS_POINTS: partial(file_bias, log=False), OPERATOR_PAIRS: partial(file_pairs, log=False),
           'retrained.json': partial(file_retrained, log=False), CARDS_FILE: partial(file_cards, log=False),
           'gallery.json': partial(file_gallery, log=False), 'published_ours.json': file_ours,
-          'baselines.json': partial(file_scores, log=False), DIALS_FILE: file_dials} # file → what writes it
+          'baselines.json': partial(file_scores, log=False), DIALS_FILE: file_dials,
+          SMALL_FILE: partial(file_small, log=False)} # file → what writes it
 SLOW_TABLES = ('baselines.json', DIALS_FILE) # about a minute; computed when asked for by name
 
 # %% ../../nbs/evidence/37_upkeep.ipynb #8bf0a0d5

@@ -17,12 +17,13 @@ from matplotlib.figure import Figure
 
 from ..core import environment, read_json, write_json
 from .cards import filed_cards, operator_levels
+from .claims import lacking
 from .judged import judge_stored
 from .local import chosen_recipe
 from .operators import panel_rows
 from .primary import DRAWS_OF_PATIENTS, patient_weights
 from .published import published_results, with_intervals
-from .recipe import Recipe, run_key
+from .recipe import Recipe
 from .store import evidence, read_cases, read_logits, stored_runs
 
 # %% ../../nbs/evidence/36_small.ipynb #092ba9f4
@@ -140,10 +141,7 @@ def check_complete(study: str, # name below the evidence
                    root: Path|None=None, # the checkout; default: this one
                   ):
     "Refuse a study that lacks runs."
-    folder = evidence(study, root)
-    runs = stored_runs(folder) if (folder/'index.json').exists() else pd.DataFrame(columns=['key', 'fingerprint'])
-    keys = {run_key(r, f) for r in recipes for f in runs.fingerprint.unique()}
-    if missing := len(recipes) - len(keys & set(runs.key)):
+    if missing := lacking(study, root, {study: recipes}):
         raise ValueError(f'{study} lacks {missing} of {len(recipes)} runs, so it is not read.')
 
 # %% ../../nbs/evidence/36_small.ipynb #b6a64355
